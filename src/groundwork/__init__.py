@@ -1,0 +1,1 @@
+"""Groundwork: the first experiments of deep learning as a reproducible DVC + MLflow + PyTorch pipeline."""

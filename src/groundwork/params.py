@@ -1,0 +1,303 @@
+"""params.yaml as types: everything is checked here once, before anything runs.
+
+A study's variants are its `fixed` settings, overridden by each of its `variants`, times every point of its `grid`.
+"""
+
+from collections.abc import Hashable
+from itertools import product
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from groundwork import studies
+from groundwork.errors import ParamsError
+from groundwork.numerics import Profile
+from groundwork.paths import PARAMS
+
+MOST_VARIANTS = 500  # a study with more is a mistake: each is trained, drawn and shown in MLflow
+
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Checked(BaseModel):
+    """A block of params.yaml: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, block: Any) -> Any:
+        if isinstance(block, dict):
+            for key in block:
+                if key not in cls.model_fields:
+                    allowed = ", ".join(cls.model_fields)
+                    raise PydanticCustomError("unknown_key", "unknown key; allowed: {allowed}", {"key": key, "allowed": allowed})
+        return block
+
+
+# --- real data -----------------------------------------------------------------------------------------------------
+
+
+class Download(Checked):
+    """Where a real dataset comes from."""
+
+    publisher: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    checksum: Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+    mirror: Annotated[str, Field(pattern=r"^[a-z0-9@/._-]+@[0-9.]+$")]
+    timeout: Positive
+
+
+class Downloads(Checked):
+    mnist_sample: Download
+
+
+# --- synthetic data ------------------------------------------------------------------------------------------------
+
+
+class RegressionData(Checked):
+    """y = Xw + b + ε with X ~ N(0, 1) and ε ~ N(0, noise²) (d2l §3.3)."""
+
+    family: Literal["regression"]
+    replicates: Count
+    train: Count
+    valid: Count
+    w: Annotated[list[Finite], Field(min_length=1)]
+    b: Finite
+    noise: NotNegative
+
+
+class PlanckData(Checked):
+    """Black-body spectra with multiplicative noise (d2l §3.4.6, exercise 3)."""
+
+    family: Literal["planck"]
+    replicates: Count
+    wavelengths: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    train: Count
+    temperatures: Annotated[list[Positive], Field(min_length=1)]
+    amplitude: NotNegative
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_validate(self) -> "PlanckData":
+        first, end = self.wavelengths
+        if end - first <= self.train:
+            raise PydanticCustomError("rows", "wavelengths must span more than the `train` points")
+        return self
+
+
+Dataset = Annotated[RegressionData | PlanckData, Field(discriminator="family")]
+
+
+# --- what a variant can set, by model ------------------------------------------------------------------------------
+
+
+class SGDSettings(Checked):
+    """Minibatch gradient descent, shared by every model that learns."""
+
+    optimizer: Literal["sgd", "torch_sgd"]
+    lr: Positive
+    batch_size: Count
+    epochs: Count
+    shuffle: bool
+
+
+class LinearSettings(SGDSettings):
+    """Linear regression; weights start from N(0, sigma²)."""
+
+    loss: Literal["squared", "mse", "absolute", "huber", "smooth_l1"]
+    sigma: NotNegative
+
+
+class PlanckSettings(SGDSettings):
+    """The temperature of a black body; SI: kelvin and W m⁻³ sr⁻¹; scaled: 1000 K and 10¹³ W m⁻³ sr⁻¹."""
+
+    T: Positive
+    noise: Literal["common", "common_centred", "independent", "independent_centred"]
+    units: Literal["SI", "scaled"]
+    T_start: Positive
+    loss: Literal["squared"]
+
+
+class PixelSimilaritySettings(Checked):
+    """Nearest mean image."""
+
+    distance: Literal["L1", "RMSE"]
+
+
+class DigitsSettings(SGDSettings):
+    """A linear model of 28×28 pixels; start normal: N(0, 1); uniform: as nn.Linear."""
+
+    loss: Literal["mnist_loss"]
+    start: Literal["normal", "uniform"]
+
+
+Model = Literal["linear", "planck", "pixel_similarity", "digits"]
+Settings = LinearSettings | PlanckSettings | PixelSimilaritySettings | DigitsSettings
+S = TypeVar("S", bound=Settings)
+
+SETTINGS: dict[Model, type[Settings]] = {
+    "linear": LinearSettings,
+    "planck": PlanckSettings,
+    "pixel_similarity": PixelSimilaritySettings,
+    "digits": DigitsSettings,
+}
+FAMILIES: dict[Model, str] = {
+    "linear": "regression",
+    "planck": "planck",
+    "pixel_similarity": "mnist",
+    "digits": "mnist",
+}
+
+
+class Variant(BaseModel, Generic[S]):
+    """One setting of a study."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    settings: S
+
+
+VariantName = Annotated[str, Field(pattern=r"^[\w.=+-]([\w .=+-]*[\w.=+-])?$")]
+GridValue = bool | int | float | str
+
+
+class Study(Checked):
+    """One question: which settings are compared, on which data, for how many replicates."""
+
+    dataset: str
+    model: Model
+    replicates: Count
+    block_size: Count
+    fixed: dict[str, GridValue] = {}
+    grid: dict[str, Annotated[list[GridValue], Field(min_length=1)]] = {}
+    variants: Annotated[dict[VariantName, dict[str, GridValue]], Field(min_length=1)] = {"": {}}
+
+    def expand(self) -> list[Variant]:
+        """The variants, in the order of params.yaml; the names of grid points read `lr=0.03 epochs=3`."""
+        return [
+            Variant(name=name, settings=SETTINGS[self.model].model_validate(settings))
+            for name, settings, _ in self.points()
+        ]
+
+    def points(self) -> list[tuple[str, dict[str, GridValue], dict[str, str]]]:
+        """Each variant's name, unchecked settings, and the place of each setting in the block (for messages)."""
+        found = []
+        for name, overrides in self.variants.items():
+            for values in product(*self.grid.values()):
+                point = dict(zip(self.grid, values, strict=True))
+                label = " ".join(f"{key}={plain(value)}" for key, value in point.items())
+                places = {
+                    **{key: f"fixed.{key}" for key in self.fixed},
+                    **{key: f"variants.{name}.{key}" for key in overrides},
+                    **{key: f"grid.{key}" for key in point},
+                }
+                found.append((f"{name} {label}".strip() or "default", {**self.fixed, **overrides, **point}, places))
+        return found
+
+
+class Params(Checked):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0)]
+    numerics: Profile
+    jobs: Literal["auto"] | Count
+    downloads: Downloads
+    datasets: dict[str, Dataset]
+    studies: dict[str, Study]
+
+
+def plain(value: GridValue) -> str:
+    """A setting as it stands in names and tables: 3, not 3.0."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+# --- reading and checking ------------------------------------------------------------------------------------------
+
+
+def read_params(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml; anything wrong is a `ParamsError` of one line: file, key, value, what is allowed."""
+    try:
+        block = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is not here: run this from the root of the repository") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ParamsError(f"{path}{where}: {_one_line(error.problem)}") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {_one_line(error)}") from None
+    try:
+        params = Params.model_validate(block)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_explain(error)}") from None
+    for name, study in params.studies.items():
+        problem = _problem_of(name, study, params)
+        if problem:
+            raise ParamsError(f"{path}: {problem}")
+    return params
+
+
+def _problem_of(name: str, study: Study, params: Params) -> str | None:
+    """What is wrong with a study beyond the types of its keys."""
+    here = f"studies.{name}"
+    known = [module.name for module in iter_modules(studies.__path__)]
+    if name not in known:
+        return f"{here}: unknown study; allowed: {', '.join(known)}"
+    families = {f"raw/{key}": "mnist" for key in type(params.downloads).model_fields}
+    families |= {f"generated/{key}": data.family for key, data in params.datasets.items()}
+    suitable = [key for key, family in families.items() if family == FAMILIES[study.model]]
+    if study.dataset not in suitable:
+        return f"{here}.dataset = {study.dataset}: allowed for model {study.model}: {', '.join(suitable) or 'none'}"
+    points = study.points()
+    if len(points) > MOST_VARIANTS:
+        return f"{here}: {len(points)} variants; allowed: at most {MOST_VARIANTS}"
+    names = [point for point, _, _ in points]
+    for point in names:
+        if names.count(point) > 1:
+            return f"{here}: two variants are called '{point}'"
+    for _, settings, places in points:
+        try:
+            checked = SETTINGS[study.model].model_validate(settings)
+        except ValidationError as error:
+            return _explain(error, here, places)
+        if study.dataset.startswith("generated/"):
+            data = params.datasets[study.dataset.removeprefix("generated/")]
+            if study.replicates > data.replicates:
+                limit = f"datasets.{study.dataset.removeprefix('generated/')}.replicates = {data.replicates}"
+                return f"{here}.replicates = {study.replicates}: allowed: at most {limit}"
+            if isinstance(checked, PlanckSettings) and isinstance(data, PlanckData) and checked.T not in data.temperatures:
+                allowed = ", ".join(plain(T) for T in data.temperatures)
+                return f"{here}.{places['T']} = {plain(checked.T)}: allowed: {allowed} (datasets.*.temperatures)"
+    return None
+
+
+def _explain(error: ValidationError, prefix: str = "", places: dict[str, str] | None = None) -> str:
+    """The first problem that pydantic found, as `key = value: what is allowed`."""
+    first, *others = error.errors(include_url=False)
+    loc: list[Hashable] = [*first["loc"]]
+    if first["type"] == "unknown_key":
+        loc.append(first["ctx"]["key"])
+    if places and loc:
+        loc[0] = places.get(str(loc[0]), loc[0])
+    key = ".".join(str(part) for part in ([prefix] if prefix else []) + loc) or "the file"
+    message = _one_line(first["msg"]).replace("Input should be", "must be").replace("String should", "must")
+    if first["type"] == "missing":
+        message = "missing"
+    shown = first["type"] not in ("missing", "unknown_key", "rows") and not isinstance(first["input"], dict)
+    value = f" = {_one_line(first['input'])}" if shown else ""
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{key}{value}: {message}{more}"
+
+
+def _one_line(text: object, most: int = 300) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= most else line[:most] + "…"

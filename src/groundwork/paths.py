@@ -1,0 +1,40 @@
+"""Where everything lies, relative to the repository root, and which DVC stage makes it."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+REPORTS = Path("reports")
+FIGURES = REPORTS / "figures"
+RUNS = Path("data/runs")
+SUMMARIES = Path("data/reports")
+
+
+def dataset(name: str) -> Path:
+    """The file of a dataset, named as in params.yaml: `raw/mnist_sample`, `generated/regression`."""
+    return Path("data") / f"{name}.safetensors"
+
+
+def runs(study: str) -> Path:
+    """The folder that `train` fills: runs.csv, history.parquet, weights.safetensors."""
+    return RUNS / study
+
+
+def summary(study: str) -> Path:
+    """What `report` passes on to `summary` and `track`: claims, printed values, headline numbers."""
+    return SUMMARIES / f"{study}.json"
+
+
+def page(study: str) -> Path:
+    """The Markdown report of a study."""
+    return REPORTS / f"{study}.md"
+
+
+def figures(study: str) -> Path:
+    """The folder with the figures of a study's report."""
+    return FIGURES / study
+
+
+def stage_of(path: Path) -> str:
+    """The DVC stage that makes a file below data/."""
+    kind, name = path.parts[1], path.parts[2].split(".")[0]
+    return {"raw": "download", "generated": "generate", "runs": "train", "reports": "report"}[kind] + f"@{name}"

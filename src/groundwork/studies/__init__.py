@@ -1,0 +1,1 @@
+"""One file a study: its question, what it compares, how it is drawn, what it claims, what it answers."""
