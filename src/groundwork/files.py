@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from groundwork.errors import UserError
 from groundwork.paths import stage_of
@@ -48,7 +48,7 @@ def write_text(path: Path, text: str) -> None:
 def save_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     """Write named arrays as one safetensors file: the same arrays give the same bytes."""
     with replacing(path) as partial:
-        save_file({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, partial)
+        partial.write_bytes(save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}))
 
 
 def load_tensors(path: Path) -> dict[str, np.ndarray]:

@@ -35,3 +35,10 @@ class _NumpyProduct(torch.autograd.Function):
 def product_for(profile: Profile) -> Product:
     """The product of a numerics profile: portable or native."""
     return _NumpyProduct.apply if profile == "portable" else torch.matmul
+
+
+def shared_product(X: Tensor, w: Tensor, product: Product) -> Tensor:
+    """X @ w for R replicates that share their input, as one product: X (B, d), w (R, d, k) -> (R, B, k)."""
+    R, d, k = w.shape
+    rows = w.mT.reshape(R * k, d)
+    return product(rows, X.mT).view(R, k, len(X)).mT

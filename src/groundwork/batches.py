@@ -1,0 +1,56 @@
+"""Rows of a dataset, and the minibatches that an order cuts them into."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs and labels, shared by all replicates, X (n, d) and y (n, k), or one set each, X (R, n, d) and y (R, n, k)."""
+
+    X: Tensor
+    y: Tensor
+
+    @property
+    def shared(self) -> bool:
+        return self.X.dim() == 2
+
+    def __len__(self) -> int:
+        return self.X.shape[-2]
+
+    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Minibatches of `batch_size` rows, the last one short if need be (d2l §3.3.2, `data_iter`).
+
+        `order`: the row numbers, (n,) or (R, n); None: as they lie. A batch is only valid until the next one.
+        """
+        starts = range(0, len(self), batch_size)
+        if order is None:
+            for start in starts:
+                rows = slice(start, start + batch_size)
+                yield self.X[..., rows, :], self.y[..., rows, :]
+            return
+        if not self.shared:  # number the rows of all replicates in one sequence
+            order = order + torch.arange(len(order))[:, None] * len(self)
+        X, y = _Gather(self.X), _Gather(self.y)
+        for start in starts:
+            rows = order[..., start : start + batch_size]
+            yield X(rows), y(rows)
+
+
+class _Gather:
+    """values[rows] into one reused buffer: a fresh array for each batch costs several times more in page faults."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values.reshape(-1, values.shape[-1])
+        self.buffer = values.new_empty(0)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        width = self.values.shape[-1]
+        if self.buffer.numel() < rows.numel() * width:
+            self.buffer = self.values.new_empty(rows.numel() * width)
+        out = self.buffer[: rows.numel() * width].view(-1, width)
+        torch.index_select(self.values, 0, rows.flatten(), out=out)
+        return out.view(*rows.shape, width)

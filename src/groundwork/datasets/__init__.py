@@ -1,0 +1,1 @@
+"""The data: one file a dataset family."""

@@ -1,0 +1,68 @@
+"""The learner: one training loop for R replicates of any model at once.
+
+Every parameter and every prediction has the replicate as its first axis, so plain broadcasting trains R models in
+the time of little more than one. Nothing else differs from the loop of the books (d2l §3.4.5; fastbook ch. 4).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from groundwork.batches import Rows
+from groundwork.losses import Loss
+from groundwork.optimizers import Optimizer
+
+Metric = Callable[[Tensor, Tensor], Tensor]  # y_hat (R, n, k), y (n, k) or (R, n, k) -> (R,)
+
+
+class Model(Protocol):
+    """Anything with parameters (R, …) that predicts y_hat (R, B, k) from X (R, B, d) or, shared, (B, d)."""
+
+    parameters: list[Tensor]
+
+    def __call__(self, X: Tensor) -> Tensor: ...
+
+
+class Learner:
+    """Trains a model, and writes down its training loss at every step and its validation metrics at every epoch.
+
+    `history[metric]` lists (step, values (R,)); step 0 is the untrained model.
+    """
+
+    def __init__(self, model: Model, loss: Loss, optimizer: Optimizer, metrics: dict[str, Metric] | None = None) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.metrics = {"val/loss": loss, **(metrics or {})}
+        self.history: dict[str, list[tuple[int, Tensor]]] = {"train/loss": [], **{name: [] for name in self.metrics}}
+        self.steps = 0
+
+    def fit(self, train: Rows, valid: Rows, batch_size: int, orders: Iterable[Tensor | None]) -> None:
+        """Train for one epoch an order."""
+        self.validate(valid)
+        for order in orders:
+            for X, y in train.batches(batch_size, order):
+                self.step(X, y)
+            self.validate(valid)
+
+    def step(self, X: Tensor, y: Tensor) -> None:
+        """Predict, compare, find the gradients, move the parameters against them."""
+        loss = self.loss(self.model(X), y)
+        loss.sum().backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.steps += 1
+        self.history["train/loss"].append((self.steps, loss.detach()))
+
+    def validate(self, valid: Rows) -> None:
+        """Measure the model on all validation rows, whatever batches they come in."""
+        y_hat = self.predict(valid)
+        for name, metric in self.metrics.items():
+            self.history[name].append((self.steps, metric(y_hat, valid.y)))
+
+    @torch.no_grad()
+    def predict(self, rows: Rows, batch_size: int = 4096) -> Tensor:
+        """y_hat (R, n, k) for all rows in their order."""
+        return torch.cat([self.model(X) for X, _ in rows.batches(batch_size)], dim=1)

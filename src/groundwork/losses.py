@@ -1,0 +1,65 @@
+"""Losses from scratch: each takes y_hat (R, B, k) and y (R, B, k) or (B, k) and returns one loss a replicate, (R,).
+
+Replicates share nothing, so `loss.sum().backward()` gives each exactly its own gradient.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def _mean(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1)
+
+
+def _sum(values: Tensor) -> Tensor:
+    return values.flatten(1).sum(1)
+
+
+def squared(y_hat: Tensor, y: Tensor) -> Tensor:
+    """½·mean (y_hat − y)² (d2l §3.4.3)."""
+    return _mean((y_hat - y) ** 2 / 2)
+
+
+def mse(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Mean (y_hat − y)², the framework's: no ½ (d2l §3.5.3)."""
+    return _mean((y_hat - y) ** 2)
+
+
+def absolute(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Sum |y_hat − y| (d2l §3.4.6, exercise 8)."""
+    return _sum((y_hat - y).abs())
+
+
+def _huber(y_hat: Tensor, y: Tensor) -> Tensor:
+    error = (y_hat - y).abs()
+    return torch.where(error < 1, error**2 / 2, error - 0.5)
+
+
+def huber(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Mean Huber loss with δ = 1: ½e² below 1, |e| − ½ above (d2l §3.5.6, exercise 2)."""
+    return _mean(_huber(y_hat, y))
+
+
+def smooth_l1(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Sum of the smooth L1 loss with β = 1, where it equals the Huber loss (d2l §3.4.6, exercise 8)."""
+    return _sum(_huber(y_hat, y))
+
+
+def mnist_loss(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean distance of the prediction sigmoid(logits) from the label, 0 or 1 (fastbook ch. 4, `mnist_loss`)."""
+    predictions = logits.sigmoid()
+    return _mean(torch.where(y == 1, 1 - predictions, predictions))
+
+
+LOSSES: dict[str, Loss] = {
+    "squared": squared,
+    "mse": mse,
+    "absolute": absolute,
+    "huber": huber,
+    "smooth_l1": smooth_l1,
+    "mnist_loss": mnist_loss,
+}

@@ -1,0 +1,1 @@
+"""The models, from scratch: plain tensors with the replicate as first axis."""

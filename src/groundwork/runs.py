@@ -1,0 +1,186 @@
+"""What a study's training leaves in data/runs/<study>/, written and read without torch.
+
+runs.csv            one row a variant and replicate: settings, final metrics, status (ok or diverged)
+history.parquet     the same metrics while training: variant, replicate, metric, step, epoch, value
+weights.safetensors `<variant>/<parameter>`, replicates first
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from groundwork import paths
+from groundwork.errors import UserError
+from groundwork.files import load_tensors, replacing, save_tensors
+from groundwork.params import Settings, Study, Variant
+
+FLOAT_FORMAT = "%.9g"  # enough digits for every float32
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One variant, trained for R replicates. Everything is data here, NaN and inf too."""
+
+    metrics: dict[str, np.ndarray]  # final values, each (R,)
+    history: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # metric -> steps (S,), epochs (S,), values (S, R)
+    weights: dict[str, np.ndarray]  # each (R, …)
+
+    @property
+    def diverged(self) -> np.ndarray:
+        """Which replicates diverged, (R,): something is not finite, or val/loss ends at over ten times its start."""
+        failed = ~np.isfinite(np.stack(list(self.metrics.values()))).all(0)
+        if "val/loss" in self.history:
+            values = self.history["val/loss"][2]
+            failed |= ~(values[-1] <= 10 * values[0])
+        return failed
+
+
+def join(blocks: list[Trained]) -> Trained:
+    """The blocks of one variant as one, in the order of the replicates."""
+    first = blocks[0]
+    return Trained(
+        metrics={key: np.concatenate([block.metrics[key] for block in blocks]) for key in first.metrics},
+        history={
+            key: (steps, epochs, np.concatenate([block.history[key][2] for block in blocks], axis=1))
+            for key, (steps, epochs, _) in first.history.items()
+        },
+        weights={key: np.concatenate([block.weights[key] for block in blocks]) for key in first.weights},
+    )
+
+
+def write_runs(folder: Path, trained: dict[str, Trained], settings: dict[str, Settings]) -> None:
+    """Write all variants of a study: the whole folder or nothing."""
+    runs = pd.concat([_final_rows(name, settings[name], run) for name, run in trained.items()], ignore_index=True)
+    history = pd.concat([_history_rows(name, run) for name, run in trained.items()], ignore_index=True)
+    for column in ("variant", "metric"):
+        history[column] = history[column].astype("category")
+    tensors = {f"{name}/{key}": values for name, run in trained.items() for key, values in run.weights.items()}
+    with replacing(folder) as partial:
+        partial.mkdir()
+        runs.to_csv(partial / "runs.csv", index=False, float_format=FLOAT_FORMAT, na_rep="nan", lineterminator="\n")
+        history.to_parquet(partial / "history.parquet", index=False, compression="zstd")
+        save_tensors(partial / "weights.safetensors", tensors)
+
+
+def _final_rows(name: str, settings: Settings, run: Trained) -> pd.DataFrame:
+    replicates = len(run.diverged)
+    return pd.DataFrame(
+        {"variant": name, "replicate": range(replicates)}
+        | {key: [value] * replicates for key, value in settings.model_dump().items()}
+        | run.metrics
+        | {"status": np.where(run.diverged, "diverged", "ok")}
+    )
+
+
+def _history_rows(name: str, run: Trained) -> pd.DataFrame:
+    columns = ["variant", "replicate", "metric", "step", "epoch", "value"]
+    tables = [pd.DataFrame({column: [] for column in columns})]
+    for metric, (steps, epochs, values) in run.history.items():
+        S, R = values.shape
+        tables.append(
+            pd.DataFrame(
+                {
+                    "variant": name,
+                    "replicate": np.tile(np.arange(R, dtype=np.int32), S),
+                    "metric": metric,
+                    "step": np.repeat(steps.astype(np.int32), R),
+                    "epoch": np.repeat(epochs.astype(np.float32), R),
+                    "value": values.astype(np.float32).ravel(),
+                }
+            )
+        )
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+class MissingVariant(LookupError):
+    """A report asks for a variant that params.yaml does not have (any more)."""
+
+
+@dataclass(frozen=True)
+class VariantRuns:
+    """All replicates of one variant."""
+
+    variant: Variant
+    table: pd.DataFrame  # its rows of runs.csv
+    history: pd.DataFrame  # its rows of history.parquet
+    weights: dict[str, np.ndarray]
+
+    def __getitem__(self, metric: str) -> np.ndarray:
+        """A final metric of every replicate, diverged ones too: (R,), float64."""
+        return self.table[metric].to_numpy(float)
+
+    @property
+    def diverged(self) -> np.ndarray:
+        """Which replicates diverged: (R,)."""
+        return (self.table["status"] == "diverged").to_numpy()
+
+    @property
+    def ok(self) -> np.ndarray:
+        """Which replicates did not diverge: (R,)."""
+        return ~self.diverged
+
+    def curve(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """A metric while training: epochs (S,) and values (S, R)."""
+        rows = self.history[self.history["metric"] == metric]
+        values = rows["value"].to_numpy(float).reshape(-1, len(self.table))
+        return rows["epoch"].to_numpy(float)[:: len(self.table)], values
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study's runs, by the name of the variant."""
+
+    study: str
+    variants: dict[str, VariantRuns]
+    settings: list[str]  # the columns of runs.csv that are settings
+    metrics: list[str]  # the columns of runs.csv that are final metrics
+
+    def __getitem__(self, name: str) -> VariantRuns:
+        if name not in self.variants:
+            raise MissingVariant(f"params.yaml has no variant '{name}' of {self.study}")
+        return self.variants[name]
+
+    def __iter__(self) -> Iterator[VariantRuns]:
+        return iter(self.variants.values())
+
+
+def read_runs(name: str, study: Study) -> Results:
+    """Read what `train` wrote for the variants of params.yaml; missing or damaged files are a `UserError`."""
+    folder = paths.runs(name)
+    remake = f"make it again with `dvc repro {paths.stage_of(folder)}`"
+    try:
+        runs = pd.read_csv(folder / "runs.csv")
+        history = pd.read_parquet(folder / "history.parquet")
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename or folder} is missing: {remake}") from None
+    except (ValueError, OSError) as error:  # pandas' and arrow's parser errors are ValueErrors
+        raise UserError(f"{folder} is damaged ({error}): {remake}") from None
+    weights = load_tensors(folder / "weights.safetensors")
+    variants = study.expand()
+    if list(runs["variant"].unique()) != [variant.name for variant in variants]:
+        raise UserError(f"{folder} was made with other parameters: {remake}")
+    settings = list(type(variants[0].settings).model_fields)
+    return Results(
+        study=name,
+        variants={
+            variant.name: VariantRuns(
+                variant=variant,
+                table=runs[runs["variant"] == variant.name].reset_index(drop=True),
+                history=history[history["variant"] == variant.name],
+                weights={
+                    key.removeprefix(f"{variant.name}/"): values
+                    for key, values in weights.items()
+                    if key.startswith(f"{variant.name}/")
+                },
+            )
+            for variant in variants
+        },
+        settings=settings,
+        metrics=[column for column in runs if column not in ("variant", "replicate", "status", *settings)],
+    )

@@ -1,0 +1,124 @@
+"""Training a study: its replicates are cut into blocks, the blocks go to processes, the results are written once.
+
+The size of a block comes from params.yaml, never from the number of processes: a matrix product's bits depend on its
+width, so this is what keeps the files the same with one worker or many.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Generic
+
+import numpy as np
+import torch
+from joblib import Parallel, cpu_count, delayed
+from torch import Tensor
+from tqdm import tqdm
+
+from groundwork import paths
+from groundwork.batches import Rows
+from groundwork.files import load_tensors
+from groundwork.learner import Learner, Metric, Model
+from groundwork.losses import LOSSES
+from groundwork.numerics import Profile
+from groundwork.optimizers import make_optimizer
+from groundwork.params import Params, S, SGDSettings, Variant
+from groundwork.products import Product, product_for
+from groundwork.runs import Trained, join, write_runs
+from groundwork.streams import permutations, stream
+
+
+@dataclass(frozen=True)
+class Block(Generic[S]):
+    """One unit of work: every variant of a study for some of its replicates."""
+
+    study: str
+    variants: list[Variant[S]]
+    replicates: range
+    seed: int
+    numerics: Profile
+    data: dict[str, np.ndarray]  # the whole dataset
+
+    def tensor(self, key: str) -> Tensor:
+        """A tensor of the dataset that all replicates share."""
+        return torch.from_numpy(self.data[key])
+
+    def slice(self, key: str) -> Tensor:
+        """This block's part (R, …) of a tensor of the dataset that has the replicate as first axis."""
+        return self.tensor(key)[self.replicates.start : self.replicates.stop]
+
+    def draw(self, purpose: str, shape: tuple[int, ...], draws: Callable) -> Tensor:
+        """Random numbers (R, *shape), float32, by `streams.normal` or `streams.uniform`: the same for all variants."""
+        return torch.from_numpy(draws(self._streams(purpose), shape)).float()
+
+    def orders(self, n: int, epochs: int) -> Tensor:
+        """A shuffle of n rows for each replicate and epoch, (epochs, R, n): the same for all variants."""
+        return torch.from_numpy(permutations(self._streams("order"), epochs, n)).transpose(0, 1)
+
+    def common_orders(self, n: int, epochs: int) -> Tensor:
+        """One shuffle an epoch for the whole block, (epochs, n): for replicates that share their rows."""
+        return torch.from_numpy(permutations(self._streams("order")[:1], epochs, n))[0]
+
+    @cached_property
+    def product(self) -> Product:
+        return product_for(self.numerics)
+
+    def _streams(self, purpose: str) -> list[np.random.Generator]:
+        return [stream(self.seed, self.study, replicate, purpose) for replicate in self.replicates]
+
+
+def fit(
+    model: Model,
+    settings: SGDSettings,
+    train: Rows,
+    valid: Rows,
+    orders: Tensor,
+    metrics: dict[str, Metric] | None = None,
+) -> Learner:
+    """Train a model as a variant's settings say; `orders` (epochs or more, …, n) serve where they ask for a shuffle."""
+    optimizer = make_optimizer(settings.optimizer, model.parameters, settings.lr)
+    learner = Learner(model, LOSSES[settings.loss], optimizer, metrics)
+    chosen = orders[: settings.epochs] if settings.shuffle else [None] * settings.epochs
+    learner.fit(train, valid, settings.batch_size, chosen)
+    return learner
+
+
+def results_of(learner: Learner, metrics: dict[str, Tensor], weights: dict[str, Tensor], epochs: int) -> Trained:
+    """What is kept of a training run: `metrics`, the last value of each history, the histories, the weights."""
+    history = {}
+    for name, values in learner.history.items():
+        steps = np.array([step for step, _ in values])
+        history[name] = (steps, steps * epochs / learner.steps, torch.stack([value for _, value in values]).numpy())
+    last = {name: values[-1] for name, (_, _, values) in history.items() if name != "train/loss"}
+    return Trained(
+        metrics={name: value.detach().numpy() for name, value in metrics.items()} | last,
+        history=history,
+        weights={name: value.detach().numpy() for name, value in weights.items()},
+    )
+
+
+def train_study(name: str, params: Params) -> None:
+    """Train every variant of a study for all its replicates and write data/runs/<study>/."""
+    study = params.studies[name]
+    variants = study.expand()
+    data = load_tensors(paths.dataset(study.dataset))
+    starts = range(0, study.replicates, study.block_size)
+    blocks = [
+        Block(name, variants, range(start, min(start + study.block_size, study.replicates)), params.seed, params.numerics, data)
+        for start in starts
+    ]
+    jobs = min(len(blocks), cpu_count() if params.jobs == "auto" else params.jobs)
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_train_block)(block) for block in blocks)
+    done = list(tqdm(work, desc=name, total=len(blocks), unit="block", disable=None))
+    trained = {variant.name: join([block[variant.name] for block in done]) for variant in variants}
+    write_runs(paths.runs(name), trained, {variant.name: variant.settings for variant in variants})
+
+
+def _train_block(block: Block) -> dict[str, Trained]:
+    torch.set_num_threads(1)
+    runs: Iterator[Trained] = import_module(f"groundwork.studies.{block.study}").train(block)
+    named = zip(block.variants, runs, strict=True)
+    progress = tqdm(named, desc=block.study, total=len(block.variants), unit="variant", leave=False, disable=None)
+    with np.errstate(over="ignore", invalid="ignore"):  # a replicate that diverges stays alone with its inf
+        return {variant.name: run for variant, run in progress}
