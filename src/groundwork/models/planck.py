@@ -7,26 +7,35 @@ from torch import Tensor
 C1 = physical_constants["first radiation constant for spectral radiance"][0]  # 2hc², W m² sr⁻¹
 C2 = physical_constants["second radiation constant"][0]  # hc/k, m K
 
-UNITS = {"SI": (1.0, 1.0), "scaled": (1e3, 1e13)}  # of temperature, in K, and of radiance, in W m⁻³ sr⁻¹
-
 
 class BlackBody:
     """B(λ, T) = 2hc²/λ⁵ / (exp(hc/λkT) − 1) for λ = X (R, B, 1) in nm; the parameter T is (R, 1, 1).
 
-    SI: T in K, B in W m⁻³ sr⁻¹; scaled: T in 1000 K, B in 10¹³ W m⁻³ sr⁻¹.
+    T counts in units of `unit_T` kelvin, y_hat in units of `unit_B` W m⁻³ sr⁻¹, one number or one a replicate, (R, 1, 1).
     """
 
-    def __init__(self, T_start: float, replicates: int, units: str) -> None:
-        self.unit_T, self.unit_B = UNITS[units]
-        self.T = torch.full((replicates, 1, 1), T_start / self.unit_T, requires_grad=True)
+    def __init__(self, T_start: float, replicates: int, unit_T: float = 1.0, unit_B: float | Tensor = 1.0) -> None:
+        self.unit_T = unit_T
+        self.unit_B = unit_B
+        self.T = torch.full((replicates, 1, 1), T_start / unit_T, requires_grad=True)
         self.parameters = [self.T]
 
     def __call__(self, X: Tensor) -> Tensor:
         metres = X * 1e-9
-        scale = C1 / self.unit_B / metres**5
-        return scale / torch.expm1(C2 / self.unit_T / (metres * self.T))
+        return C1 / metres**5 / self.unit_B / torch.expm1(C2 / self.unit_T / (metres * self.T))
 
     @property
     def kelvin(self) -> Tensor:
         """The temperatures in K, (R,)."""
         return self.T.detach().flatten() * self.unit_T
+
+
+def units(name: str, radiance: Tensor) -> tuple[float, float | Tensor]:
+    """`unit_T` and `unit_B` of a choice of units, for training radiances (R, n, 1) in W m⁻³ sr⁻¹.
+
+    SI: as printed. scaled: 1000 K and 10¹³ W m⁻³ sr⁻¹, which only rescales the learning rate, by
+    unit_T² / unit_B². normalised: 1000 K and each spectrum's own peak, so that one learning rate fits all temperatures.
+    """
+    if name == "SI":
+        return 1.0, 1.0
+    return 1e3, 1e13 if name == "scaled" else radiance.amax(dim=1, keepdim=True)

@@ -1,14 +1,168 @@
-"""Which learning rate?"""
-def train(block):
+"""What does the learning rate do to linear regression?
+
+The source trains for three epochs with lr = 0.003, 0.03, 0.3 and 3 and prints the parameters that come out. Here each
+rate is trained for many replicates, with data, start and batches of their own, for three epochs and for twenty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # each function imports what it needs: training must not load the drawing, reports must not load torch
+    from matplotlib.figure import Figure
+
+    from groundwork.claims import Claim
+    from groundwork.params import LinearSettings
+    from groundwork.printed import PrintedValue
+    from groundwork.runs import Results, Trained
+    from groundwork.training import Block
+
+TITLE = "Learning rate"
+SOURCE = "d2l §3.4.6, exercise 6"
+METRICS = {
+    "w1": "w₁",
+    "w2": "w₂",
+    "b": "b",
+    "parameter_error": "parameter error, ‖(w, b) − truth‖",
+    "val/loss": "validation loss, ½·mean squared error",
+}
+HEADLINE = "parameter_error"
+
+
+def train(block: Block[LinearSettings]) -> Iterator[Trained]:
+    """Linear regression with minibatch SGD, one variant after another on the same draws."""
     import torch
+
     from groundwork.batches import Rows
     from groundwork.models.linear import LinearRegression
     from groundwork.streams import normal
-    from groundwork.training import fit, results_of
+    from groundwork.training import fit, kept, length
+
     train, valid = (Rows(block.slice(f"{part}/X"), block.slice(f"{part}/y")) for part in ("train", "valid"))
-    start = block.draw("start", (train.X.shape[-1], 1), normal)
-    orders = block.orders(len(train), max(v.settings.epochs for v in block.variants))
+    truth = torch.tensor([*block.made.w, block.made.b])
+    start = block.draw("start", (len(block.made.w), 1), normal)
+    orders = block.orders(len(train), max(variant.settings.epochs for variant in block.variants))
     for variant in block.variants:
         model = LinearRegression(variant.settings.sigma * start, block.product)
         learner = fit(model, variant.settings, train, valid, orders)
-        yield results_of(learner, {"w1": model.w[:, 0, 0], "w2": model.w[:, 1, 0], "b": model.b[:, 0, 0]}, {"w": model.w, "b": model.b}, variant.settings.epochs)
+        found = torch.cat([model.w, model.b], dim=1).detach().squeeze(-1)
+        metrics = {f"w{i + 1}": found[:, i] for i in range(len(block.made.w))} | {"b": found[:, -1]}
+        yield kept(learner, metrics | {"parameter_error": length(found - truth)}, {"w": model.w, "b": model.b})
+
+
+def figures(results: Results) -> dict[str, tuple[Figure, str]]:
+    """Loss by step, and how far the parameters end from the truth."""
+    from groundwork.params import plain
+    from groundwork.reporting.plots import curve_with_band
+    from groundwork.reporting.style import canvas, colour
+
+    rates = sorted({runs.variant.settings.lr for runs in results})
+    lengths = sorted({runs.variant.settings.epochs for runs in results})
+    loss, (ax,) = canvas()
+    for runs in results:
+        settings = runs.variant.settings
+        if settings.epochs == max(lengths):
+            epochs, values = runs.curve("train/loss")
+            curve_with_band(ax, epochs, values, f"lr = {plain(settings.lr)}", rates.index(settings.lr))
+    for epochs in lengths[:-1]:
+        ax.axvline(epochs, color="black", linewidth=0.8, linestyle=":")
+        ax.annotate(f" {epochs} epochs", (epochs, 0.97), xycoords=("data", "axes fraction"), va="top")
+    ax.set(xlabel="epoch", ylabel="training loss of a minibatch", yscale="log", ylim=(1e-5, 1e4))
+    ax.legend(loc="upper right")
+
+    error, (ax,) = canvas(height=3.6)
+    for runs in results:
+        settings = runs.variant.settings
+        values = runs["parameter_error"]
+        values = values[(values < 1e6)]
+        filled = settings.epochs == max(lengths)
+        ax.scatter(
+            [settings.lr * (1.12 if filled else 0.9)] * len(values),
+            values,
+            s=14,
+            alpha=0.4,
+            facecolors=colour(rates.index(settings.lr)) if filled else "none",
+            edgecolors=colour(rates.index(settings.lr)),
+        )
+        if not len(values):
+            label = f"all {len(runs.table)}\ndiverge"
+            ax.annotate(label, (settings.lr, 0.5), xycoords=("data", "axes fraction"), ha="center", va="center")
+    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="parameter error")
+    ax.set_xlim(min(rates) / 2.5, max(rates) * 2.5)
+    ax.set_xticks(rates, [plain(rate) for rate in rates])
+    ax.minorticks_off()
+    return {
+        "loss.svg": (loss, "Training loss by epoch: median and middle 90 % of the replicates. A curve ends where it leaves the numbers."),
+        "error.svg": (error, f"Parameter error, a dot a replicate: open after {lengths[0]} epochs, filled after {lengths[-1]}."),
+    }
+
+
+def claims() -> list[Claim]:
+    """What the exercise suggests, and what follows from it."""
+    from groundwork.claims import Claim, above, always, sometimes
+
+    def error(results: Results, lr: str, epochs: int):
+        return results[f"lr={lr} epochs={epochs}"]["parameter_error"]
+
+    return [
+        Claim(
+            "lr = 3 diverges in every replicate, within three epochs.",
+            SOURCE,
+            lambda r: always(r["lr=3 epochs=3"].diverged),
+        ),
+        Claim(
+            "lr = 0.3 finds every parameter set to within 0.01 in three epochs.",
+            SOURCE,
+            lambda r: always(error(r, "0.3", 3) < 0.01),
+        ),
+        Claim(
+            "In three epochs lr = 0.003 stays further from the truth than lr = 0.03, and that further than lr = 0.3.",
+            SOURCE,
+            lambda r: always((error(r, "0.003", 3) > error(r, "0.03", 3)) & (error(r, "0.03", 3) > error(r, "0.3", 3))),
+        ),
+        Claim(
+            "Patience replaces the step: with twenty epochs lr = 0.03 comes closer than lr = 0.3 (difference of errors).",
+            "ours",
+            lambda r: above(error(r, "0.3", 20) - error(r, "0.03", 20)),
+        ),
+        Claim(
+            "With lr = 0.3, twenty epochs come closer to the truth than three (difference of errors).",
+            "ours",
+            lambda r: above(error(r, "0.3", 3) - error(r, "0.3", 20)),
+        ),
+        Claim(
+            "Twenty epochs of lr = 0.003 are still not enough for an error of 0.1 in some replicate.",
+            "ours",
+            lambda r: sometimes(error(r, "0.003", 20) > 0.1),
+        ),
+    ]
+
+
+def printed() -> list[PrintedValue]:
+    """The twelve parameters that the source prints after three epochs."""
+    from groundwork.printed import PrintedValue
+
+    return [
+        PrintedValue("6-learning-rate", quantity, f"lr={lr} epochs=3", f"lr={lr} epochs=3", quantity)
+        for lr in ("0.003", "0.03", "0.3", "3")
+        for quantity in ("w1", "w2", "b")
+    ]
+
+
+def answer(results: Results) -> str:
+    """In words, with the numbers of this run."""
+    from groundwork.reporting.words import mean_sd, number
+
+    short, patient = results["lr=0.3 epochs=3"], results["lr=0.03 epochs=20"]
+    slow, fast = results["lr=0.003 epochs=3"], results["lr=3 epochs=3"]
+    truth = ", ".join(number(value) for value in [*results.data.w, results.data.b])
+    return (
+        f"Too small a rate is slow, too large a one diverges, and between the two it sets the price of a step. "
+        f"After three epochs lr = 0.003 has only come to w₁ = {mean_sd(slow['w1'], 3)}, while lr = 0.3 has found the "
+        f"truth ({truth}): w₁ = {mean_sd(short['w1'], 4)}, w₂ = {mean_sd(short['w2'], 4)}, b = {mean_sd(short['b'], 4)}. "
+        f"lr = 3 diverges in {fast.diverged.sum()} of {len(fast.diverged)} replicates. "
+        f"A small rate with patience ends closest: lr = 0.03 is at an error of "
+        f"{number(patient['parameter_error'].mean(), 2)} after twenty epochs, where lr = 0.3 keeps jumping about the "
+        f"truth at {number(results['lr=0.3 epochs=20']['parameter_error'].mean(), 2)}, no nearer than after three."
+    )

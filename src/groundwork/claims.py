@@ -1,0 +1,85 @@
+"""Claims: sentences that could be false, tested over the replicates.
+
+A claim holds a pure function of a study's results. It weighs the evidence with one of the tests below, each of which
+gives an effect with its 95 % interval and a verdict: holds, fails, or undecided where the replicates cannot tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from groundwork.runs import MissingVariant, Results
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the replicates say: in how many of them it holds, the effect with its interval, the verdict."""
+
+    holds: int
+    replicates: int
+    effect: float
+    ci_low: float
+    ci_high: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, who says so (a source with its section, or "ours"), and its test."""
+
+    text: str
+    source: str
+    test: Callable[[Results], Evidence]
+
+    def judge(self, results: Results) -> Evidence:
+        """The evidence; a variant that params.yaml no longer has leaves the claim undecided."""
+        try:
+            return self.test(results)
+        except MissingVariant:
+            return Evidence(0, 0, np.nan, np.nan, np.nan, "undecided")
+
+
+def always(condition: np.ndarray) -> Evidence:
+    """It is so in every replicate, (R,) bool. Effect: the share of replicates, with its exact binomial interval."""
+    holds, replicates = int(condition.sum()), len(condition)
+    interval = stats.binomtest(holds, replicates).proportion_ci(CONFIDENCE)
+    verdict = "holds" if holds == replicates else "fails"
+    return Evidence(holds, replicates, holds / replicates, interval.low, interval.high, verdict)
+
+
+def sometimes(condition: np.ndarray) -> Evidence:
+    """It is so in at least one replicate; else as `always`. That it never happens cannot be shown: undecided."""
+    found = always(condition)
+    verdict = "holds" if found.holds else "undecided"
+    return Evidence(found.holds, found.replicates, found.effect, found.ci_low, found.ci_high, verdict)
+
+
+def above(values: np.ndarray, threshold: float = 0.0) -> Evidence:
+    """The mean over the replicates lies above a threshold. Effect: the mean, with Student's interval.
+
+    For a comparison of two variants pass the paired differences.
+    """
+    mean, low, high = mean_interval(values)
+    verdict = "holds" if low > threshold else "fails" if high < threshold else "undecided"
+    return Evidence(int((values > threshold).sum()), len(values), mean, low, high, verdict)
+
+
+def within(values: np.ndarray, tolerance: float) -> Evidence:
+    """The mean over the replicates lies within ± tolerance of zero. Effect: the mean, with Student's interval."""
+    mean, low, high = mean_interval(values)
+    inside, outside = -tolerance < low and high < tolerance, low > tolerance or high < -tolerance
+    verdict = "holds" if inside else "fails" if outside else "undecided"
+    return Evidence(int((np.abs(values) < tolerance).sum()), len(values), mean, low, high, verdict)
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean and Student's 95 % interval; where all values agree, or there is one exact value, the interval is a point."""
+    mean = float(values.mean())
+    if np.ptp(values) == 0:
+        return mean, mean, mean
+    half = float(stats.sem(values) * stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    return mean, mean - half, mean + half

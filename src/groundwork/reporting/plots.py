@@ -1,0 +1,56 @@
+"""The drawings that several studies share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from groundwork.reporting.style import colour
+from groundwork.runs import VariantRuns
+
+
+def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, index: int, linestyle: str = "-") -> None:
+    """The median over the replicates, values (S, R), and the band that holds the middle 90 % of them.
+
+    Ranks, not means: a replicate that diverges cannot hide the others.
+    """
+    with np.errstate(invalid="ignore"):
+        low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1, method="closest_observation")
+    seen = np.isfinite(middle) & (middle < 1e30)
+    ax.fill_between(x[seen], low[seen], high[seen], color=colour(index), alpha=0.2, linewidth=0)
+    ax.plot(x[seen], middle[seen], color=colour(index), label=label, linestyle=linestyle)
+
+
+def learning_curves(ax: Axes, runs: Sequence[VariantRuns], metric: str, ylabel: str, log: bool = False) -> None:
+    """One metric by epoch for several variants."""
+    for index, variant in enumerate(runs):
+        curve_with_band(ax, *variant.curve(metric), label=variant.variant.name, index=index)
+    if log:
+        ax.set_yscale("log")
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(ylabel)
+    ax.legend()
+
+
+def strip(ax: Axes, groups: Sequence[tuple[str, np.ndarray]], xlabel: str, indices: Sequence[int] | None = None) -> None:
+    """One row of dots a group, a dot a replicate, a bar at the mean."""
+    for row, (_, values) in enumerate(groups):
+        place = row if indices is None else indices[row]
+        spread = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5  # even, and the same every time
+        ax.scatter(values, row + spread, s=9, color=colour(place), alpha=0.45, linewidths=0)
+        ax.plot([values.mean()] * 2, [row - 0.38, row + 0.38], color="black", linewidth=2)
+    ax.set_yticks(range(len(groups)), [label for label, _ in groups])
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set_xlabel(xlabel)
+
+
+def picture(ax: Axes, pixels: np.ndarray, title: str = "", diverging: bool = False) -> None:
+    """A 28×28 image, dark on white; diverging: weights, blue below zero and red above."""
+    most = float(np.abs(pixels).max()) or 1.0
+    if diverging:
+        ax.imshow(pixels, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    else:
+        ax.imshow(pixels, cmap="gray_r", vmin=0, vmax=most, interpolation="nearest")
+    ax.set_title(title, fontsize=10, fontweight="normal", loc="center")
+    ax.set_axis_off()

@@ -1,0 +1,58 @@
+"""How every figure looks, and how it is written: the same figure gives the same bytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666"]  # Okabe and Ito's
+GREY = "#888888"
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 12,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 11,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "groundwork",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw and save figures inside this block."""
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, "backend": "agg"}):
+        yield
+
+
+def colour(index: int) -> str:
+    """The colour of the n-th thing that is compared; the same in every figure of a study."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def canvas(columns: int = 1, rows: int = 1, width: float = 8.0, height: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """An empty figure of `width` × `height` inches, and its axes row by row."""
+    figure = Figure(figsize=(width, height))
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write SVG or PNG, by the ending of the name."""
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    figure.savefig(path, metadata=metadata)

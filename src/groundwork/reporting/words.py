@@ -1,0 +1,29 @@
+"""Numbers as they are written in tables and prose."""
+
+import numpy as np
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A few significant digits: 0.9785, 1.2e−05, ∞; a real minus sign."""
+    if np.isnan(value):
+        return "nan"
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    return f"{float(f'{value:.{digits}g}'):.{digits}g}".replace("-", "−")
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals: 21.9."""
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share in percent: 97.8 %."""
+    return f"{100 * share:.{decimals}f} %"
+
+
+def mean_sd(values: np.ndarray, decimals: int) -> str:
+    """Mean and standard deviation over the replicates: 0.9785 ± 0.0003."""
+    return f"{fixed(values.mean(), decimals)} ± {fixed(values.std(ddof=1), decimals)}"
