@@ -44,11 +44,16 @@ class Claim:
 
 
 def always(condition: np.ndarray) -> Evidence:
-    """It is so in every replicate, (R,) bool. Effect: the share of replicates, with its exact binomial interval."""
+    """It is so in every replicate, (R,) bool. Effect: the share of replicates, with its exact binomial interval.
+
+    A single replicate stands for a study without random numbers, whose result is exact: its interval is a point.
+    """
     holds, replicates = int(condition.sum()), len(condition)
-    interval = stats.binomtest(holds, replicates).proportion_ci(CONFIDENCE)
-    verdict = "holds" if holds == replicates else "fails"
-    return Evidence(holds, replicates, holds / replicates, interval.low, interval.high, verdict)
+    share = holds / replicates
+    low = high = share
+    if replicates > 1:
+        low, high = stats.binomtest(holds, replicates).proportion_ci(CONFIDENCE)
+    return Evidence(holds, replicates, share, low, high, "holds" if holds == replicates else "fails")
 
 
 def sometimes(condition: np.ndarray) -> Evidence:
@@ -77,7 +82,7 @@ def within(values: np.ndarray, tolerance: float) -> Evidence:
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean and Student's 95 % interval; where all values agree, or there is one exact value, the interval is a point."""
+    """Mean and Student's 95 % interval; where all values agree the interval is a point."""
     mean = float(values.mean())
     if np.ptp(values) == 0:
         return mean, mean, mean

@@ -6,7 +6,6 @@ A study's variants are its `fixed` settings, overridden by each of its `variants
 from collections.abc import Hashable
 from itertools import product
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,10 +13,10 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from groundwork import studies
 from groundwork.errors import ParamsError
 from groundwork.numerics import Profile
 from groundwork.paths import PARAMS
+from groundwork.studies import study_names
 
 MOST_VARIANTS = 500  # a study with more is a mistake: each is trained, drawn and shown in MLflow
 
@@ -253,9 +252,8 @@ def read_params(path: Path = PARAMS) -> Params:
 def _problem_of(name: str, study: Study, params: Params) -> str | None:
     """What is wrong with a study beyond the types of its keys."""
     here = f"studies.{name}"
-    known = [module.name for module in iter_modules(studies.__path__)]
-    if name not in known:
-        return f"{here}: unknown study; allowed: {', '.join(known)}"
+    if name not in study_names():
+        return f"{here}: unknown study; allowed: {', '.join(study_names())}"
     families = {f"raw/{key}": "mnist" for key in type(params.downloads).model_fields}
     families |= {f"generated/{key}": data.family for key, data in params.datasets.items()}
     suitable = [key for key, family in families.items() if family == FAMILIES[study.model]]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+CHECKED = Path("data/checked.txt")
 REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"
 RUNS = Path("data/runs")
@@ -32,6 +33,11 @@ def page(study: str) -> Path:
 def figures(study: str) -> Path:
     """The folder with the figures of a study's report."""
     return FIGURES / study
+
+
+def curves(study: str) -> Path:
+    """The mean learning curves of a study, for `dvc plots`."""
+    return REPORTS / "curves" / f"{study}.csv"
 
 
 def stage_of(path: Path) -> str:

@@ -7,7 +7,6 @@ width, so this is what keeps the files the same with one worker or many.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from typing import Generic
 
 import numpy as np
@@ -27,6 +26,7 @@ from groundwork.params import Dataset, Params, S, SGDSettings, Variant
 from groundwork.products import Product, product_for
 from groundwork.runs import Trained, join, write_runs
 from groundwork.streams import permutations, stream
+from groundwork.studies import load_study
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def train_study(name: str, params: Params) -> None:
         for start in starts
     ]
     jobs = min(len(blocks), cpu_count() if params.jobs == "auto" else params.jobs)
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_train_block)(block) for block in blocks)
+    work = Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(delayed(_train_block)(block) for block in blocks)
     done = list(tqdm(work, desc=name, total=len(blocks), unit="block", disable=None))
     trained = {variant.name: join([block[variant.name] for block in done]) for variant in variants}
     write_runs(paths.runs(name), trained, {variant.name: variant.settings for variant in variants})
@@ -132,7 +132,7 @@ def train_study(name: str, params: Params) -> None:
 
 def _train_block(block: Block) -> dict[str, Trained]:
     torch.set_num_threads(1)
-    runs: Iterator[Trained] = import_module(f"groundwork.studies.{block.study}").train(block)
+    runs: Iterator[Trained] = load_study(block.study).train(block)
     named = zip(block.variants, runs, strict=True)
     progress = tqdm(named, desc=block.study, total=len(block.variants), unit="variant", leave=False, disable=None)
     with np.errstate(over="ignore", invalid="ignore"):  # a replicate that diverges stays alone with its inf

@@ -102,18 +102,16 @@ def from_publisher(source: Download, folder: Path) -> Folders:
 
 
 def from_given(given: str, source: Download, folder: Path) -> Folders:
-    """An archive that the user hands over. It may be packed anew, so another checksum is told, not refused."""
+    """An archive that the user hands over, on disk or at an address; it must be the publisher's own."""
     if given.startswith(("http://", "https://")):
-        archive = fetch(given, None, source.timeout, folder)
-    else:
-        archive = Path(given)
-        if not archive.is_file():
-            raise UserError("there is no such file")
-    pictures = read_pictures(archive)
+        return read_pictures(fetch(given, source.checksum, source.timeout, folder))
+    archive = Path(given)
+    if not archive.is_file():
+        raise UserError("there is no such file")
     algorithm, _, expected = source.checksum.partition(":")
     if pooch.file_hash(str(archive), alg=algorithm) != expected:
-        print(f"mnist_sample: {given} is not the publisher's own file ({source.checksum})", file=sys.stderr)
-    return pictures
+        raise UserError(f"its checksum is not {source.checksum}, as downloads.mnist_sample.checksum in params.yaml wants")
+    return read_pictures(archive)
 
 
 def read_pictures(archive: Path) -> Folders:

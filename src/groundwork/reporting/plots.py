@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from groundwork.reporting.style import colour
-from groundwork.runs import VariantRuns
 
 
 def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, index: int, linestyle: str = "-") -> None:
@@ -21,26 +20,16 @@ def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, ind
     ax.plot(x[seen], middle[seen], color=colour(index), label=label, linestyle=linestyle)
 
 
-def learning_curves(ax: Axes, runs: Sequence[VariantRuns], metric: str, ylabel: str, log: bool = False) -> None:
-    """One metric by epoch for several variants."""
-    for index, variant in enumerate(runs):
-        curve_with_band(ax, *variant.curve(metric), label=variant.variant.name, index=index)
-    if log:
-        ax.set_yscale("log")
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(ylabel)
-    ax.legend()
-
-
 def strip(ax: Axes, groups: Sequence[tuple[str, np.ndarray]], xlabel: str, indices: Sequence[int] | None = None) -> None:
     """One row of dots a group, a dot a replicate, a bar at the mean."""
     for row, (_, values) in enumerate(groups):
         place = row if indices is None else indices[row]
         spread = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5  # even, and the same every time
-        ax.scatter(values, row + spread, s=9, color=colour(place), alpha=0.45, linewidths=0)
-        ax.plot([values.mean()] * 2, [row - 0.38, row + 0.38], color="black", linewidth=2)
+        ax.scatter(values, row + spread, s=9, color=colour(place), alpha=0.45, linewidths=0, rasterized=True)
+        if len(values):
+            ax.plot([values.mean()] * 2, [row - 0.38, row + 0.38], color="black", linewidth=2)
     ax.set_yticks(range(len(groups)), [label for label, _ in groups])
-    ax.invert_yaxis()
+    ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(xlabel)
 

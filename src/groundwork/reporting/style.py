@@ -28,6 +28,7 @@ STYLE = {
     "font.size": 11,
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
+    "savefig.dpi": 150,  # of PNG, and of what is rasterized in an SVG
     "lines.linewidth": 1.8,
     "svg.fonttype": "path",
     "svg.hashsalt": "groundwork",

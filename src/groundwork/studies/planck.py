@@ -59,26 +59,29 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     import numpy as np
 
     from groundwork.params import plain
-    from groundwork.reporting.plots import learning_curves, strip
+    from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas, colour
 
     first = results.data.wavelengths[0]
+    temperatures = results.data.temperatures
     hot = [runs for runs in results if runs.variant.settings.units == "normalised"]
     spectra, (ax,) = canvas()
-    for index, runs in enumerate(hot):
-        T = plain(runs.variant.settings.T)
+    for runs in hot:
+        T, index = plain(runs.variant.settings.T), temperatures.index(runs.variant.settings.T)
         y, y_hat = runs.weights["y"][0, :, 0] / 1e13, runs.weights["y_hat"][0, :, 0] / 1e13
         wavelengths = np.arange(first, first + len(y))
-        ax.plot(wavelengths, y, ".", markersize=2, color=colour(index), alpha=0.35)
+        ax.plot(wavelengths, y, ".", markersize=2, color=colour(index), alpha=0.35, rasterized=True)
         ax.plot(wavelengths, y_hat, color=colour(index), label=f"{T} K: found {runs['T'][0]:.0f} K")
     ax.set(xlabel="wavelength, nm", ylabel="spectral radiance, 10¹³ W m⁻³ sr⁻¹")
     ax.legend()
 
     way, (ax,) = canvas()
-    printed = [results[name] for name in ("as printed", "T=3000", "T=4000", "T=5000", "T=6000") if name in results.variants]
-    learning_curves(ax, printed, "T", "temperature, K")
+    printed = [results[name] for name in ("T=3000", "T=4000", "T=5000", "as printed", "T=6000") if name in results.variants]
     for runs in printed:
-        ax.axhline(runs.variant.settings.T, color=GREY, linewidth=0.8, linestyle=":")
+        T = runs.variant.settings.T
+        curve_with_band(ax, *runs.curve("T"), label=f"true T = {plain(T)} K", index=temperatures.index(T))
+        ax.axhline(T, color=GREY, linewidth=0.8, linestyle=":")
+    ax.set(xlabel="epoch", ylabel="temperature, K")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
     noise, (ax,) = canvas(height=3.2)
@@ -88,7 +91,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
     errors, (ax,) = canvas(height=3.2)
     ax.axvline(0, color=GREY, linewidth=1)
-    strip(ax, [(f"{plain(runs.variant.settings.T)} K", runs["T_error"]) for runs in hot], "temperature found − true temperature, K")
+    groups = [(f"{plain(runs.variant.settings.T)} K", runs["T_error"]) for runs in hot]
+    order = [temperatures.index(runs.variant.settings.T) for runs in hot]
+    strip(ax, groups, "temperature found − true temperature, K", order)
     return {
         "spectra.svg": (spectra, "One replicate's noisy spectra (dots) and the fits of the normalised formulation (lines)."),
         "temperature.svg": (

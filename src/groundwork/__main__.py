@@ -1,0 +1,129 @@
+"""The commands, one thin function each: `python -m groundwork <command>` or `groundwork <command>`.
+
+Every command reads and checks params.yaml first, then sets the numerics profile, and only then imports what computes.
+No computing happens here, so this is the one file that no DVC stage depends on: a new command reruns nothing.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from groundwork import numerics
+from groundwork.errors import ParamsError, UserError
+from groundwork.params import Params, read_params
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or "").split("\n")[0])
+
+Dataset = Annotated[str, typer.Option(help="a dataset of params.yaml")]
+Study = Annotated[str, typer.Option(help="a study of params.yaml")]
+
+
+def start(section: str = "", name: str = "") -> Params:
+    """The checked parameters, with the profile set; `name` must be a key of their `section`."""
+    params = read_params()
+    known = list(dict(getattr(params, section))) if section else [name]
+    if name not in known:
+        raise ParamsError(f"params.yaml: {section}.{name}: not there; allowed: {', '.join(known)}")
+    numerics.apply(params.numerics)
+    return params
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml; every DVC stage comes after this one."""
+    start()
+    from groundwork import paths
+    from groundwork.files import write_text
+
+    write_text(paths.CHECKED, "params.yaml is well formed\n")
+
+
+@app.command()
+def download(dataset: Dataset) -> None:
+    """Download a real dataset from its publisher, or from a mirror."""
+    params = start("downloads", dataset)
+    from groundwork import paths
+    from groundwork.datasets.mnist import VARIABLE, download_mnist_sample
+
+    download_mnist_sample(params.downloads.mnist_sample, os.environ.get(VARIABLE), paths.dataset(f"raw/{dataset}"))
+
+
+@app.command()
+def generate(dataset: Dataset) -> None:
+    """Generate a synthetic dataset."""
+    params = start("datasets", dataset)
+    from groundwork.datasets import generate_dataset
+
+    generate_dataset(dataset, params)
+
+
+@app.command()
+def train(study: Study) -> None:
+    """Train every variant of a study."""
+    params = start("studies", study)
+    from groundwork.training import train_study
+
+    train_study(study, params)
+
+
+@app.command()
+def report(study: Study) -> None:
+    """Write the report of a study."""
+    params = start("studies", study)
+    from groundwork.reporting.study_report import write_report
+
+    write_report(study, params)
+
+
+@app.command()
+def summary() -> None:
+    """Write the pages about all studies."""
+    params = start()
+    from groundwork.reporting.summary import write_summary
+
+    write_summary(params)
+
+
+@app.command()
+def track() -> None:
+    """Show data/runs in MLflow: one current run a variant."""
+    params = start()
+    from groundwork.tracking import track
+
+    track(params)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="where to listen, on 127.0.0.1")] = 5000) -> None:
+    """Start the MLflow UI and say where to look."""
+    params = start()
+    from groundwork.ui import serve
+
+    serve(params, port)
+
+
+@app.command()
+def show() -> None:
+    """Print the headline results, and where to look next."""
+    params = start()
+    from groundwork.reporting.terminal import show
+
+    show(params)
+
+
+def main() -> None:
+    """Run a command; a `UserError` is one line on stderr, Ctrl-C is exit code 130."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written is left", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
