@@ -14,7 +14,9 @@ from groundwork import numerics
 from groundwork.errors import ParamsError, UserError
 from groundwork.params import Params, read_params
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or "").split("\n")[0])
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or "").split("\n")[0]
+)
 
 Dataset = Annotated[str, typer.Option(help="a dataset of params.yaml")]
 Study = Annotated[str, typer.Option(help="a study of params.yaml")]

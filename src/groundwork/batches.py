@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs and labels, shared by all replicates, X (n, d) and y (n, k), or one set each, X (R, n, d) and y (R, n, k)."""
+    """Inputs and labels, shared by all replicates, X (n, d) and y (n, k), or their own, X (R, n, d) and y (R, n, k)."""
 
     X: Tensor
     y: Tensor
@@ -29,8 +29,8 @@ class Rows:
         starts = range(0, len(self), batch_size)
         if order is None:
             for start in starts:
-                rows = slice(start, start + batch_size)
-                yield self.X[..., rows, :], self.y[..., rows, :]
+                end = start + batch_size
+                yield self.X[..., start:end, :], self.y[..., start:end, :]
             return
         if not self.shared:  # number the rows of all replicates in one sequence
             order = order + torch.arange(len(order))[:, None] * len(self)

@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """Something that the user can put right: what is wrong, where, and what to do. Ends the program with `exit_code`."""
+    """Something that the user can put right: what is wrong, where, what to do. Ends the program with `exit_code`."""
 
     exit_code = 1
 

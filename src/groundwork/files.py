@@ -1,6 +1,5 @@
 """Files that are whole or not there: written beside their place, then renamed into it."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         if path.is_dir():  # a folder cannot be renamed over a folder that has files
             _discard(path)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         _discard(partial)
 

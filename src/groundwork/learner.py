@@ -4,7 +4,7 @@ Every parameter and every prediction has the replicate as its first axis, so pla
 the time of little more than one. Nothing else differs from the loop of the books (d2l §3.4.5; fastbook ch. 4).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import torch
@@ -31,11 +31,13 @@ class Learner:
     `history[metric]` lists (step, values (R,)); step 0 is the untrained model.
     """
 
-    def __init__(self, model: Model, loss: Loss, optimizer: Optimizer, metrics: dict[str, Metric] | None = None) -> None:
+    def __init__(
+        self, model: Model, loss: Loss, optimizer: Optimizer, metrics: Mapping[str, Metric] | None = None
+    ) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
-        self.metrics = {"val/loss": loss, **(metrics or {})}
+        self.metrics: dict[str, Metric] = {"val/loss": loss, **(metrics or {})}
         self.history: dict[str, list[tuple[int, Tensor]]] = {"train/loss": [], **{name: [] for name in self.metrics}}
         self.steps = 0
 

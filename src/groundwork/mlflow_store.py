@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from groundwork.errors import UserError
 from groundwork.files import replacing
+from groundwork.mlflow_charts import VIEW
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,12 +44,8 @@ def masked(text: str) -> str:
 
 
 def deep_link(base_url: str, experiment_id: str) -> str:
-    """The charts of an experiment's current runs; the plain address of an experiment opens on an empty page."""
-    query = {
-        "compareRunsMode": "CHART",
-        "workflowType": "machine_learning",
-        "searchFilter": "tags.`groundwork.status` = 'current'",
-    }
+    """The charts of an experiment's current runs, as `mlflow_charts` lays them out."""
+    query = {"compareRunsMode": "CHART", "workflowType": "machine_learning", "viewStateShareKey": VIEW}
     return f"{base_url}/#/experiments/{experiment_id}/runs?{urlencode(query)}"
 
 

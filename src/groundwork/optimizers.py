@@ -27,6 +27,7 @@ class SGD:
     @torch.no_grad()
     def step(self) -> None:
         for p in self.parameters:
+            assert p.grad is not None  # step() comes after backward()
             if isinstance(self.lr, Tensor):
                 p.addcmul_(self.lr.view(-1, *[1] * (p.dim() - 1)), p.grad, value=-1)
             else:

@@ -38,7 +38,9 @@ class Checked(BaseModel):
             for key in block:
                 if key not in cls.model_fields:
                     allowed = ", ".join(cls.model_fields)
-                    raise PydanticCustomError("unknown_key", "unknown key; allowed: {allowed}", {"key": key, "allowed": allowed})
+                    raise PydanticCustomError(
+                        "unknown_key", "unknown key; allowed: {allowed}", {"key": key, "allowed": allowed}
+                    )
         return block
 
 
@@ -98,7 +100,9 @@ Dataset = Annotated[RegressionData | PlanckData, Field(discriminator="family")]
 
 
 class SGDSettings(Checked):
-    """Minibatch gradient descent, shared by every model that learns."""
+    """Minibatch gradient descent, shared by every model that learns; each model names the losses that suit it."""
+
+    loss: str
 
     optimizer: Literal["sgd", "torch_sgd"]
     lr: Positive
@@ -276,7 +280,11 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
             if study.replicates > data.replicates:
                 limit = f"datasets.{study.dataset.removeprefix('generated/')}.replicates = {data.replicates}"
                 return f"{here}.replicates = {study.replicates}: allowed: at most {limit}"
-            if isinstance(checked, PlanckSettings) and isinstance(data, PlanckData) and checked.T not in data.temperatures:
+            if (
+                isinstance(checked, PlanckSettings)
+                and isinstance(data, PlanckData)
+                and checked.T not in data.temperatures
+            ):
                 allowed = ", ".join(plain(T) for T in data.temperatures)
                 return f"{here}.{places['T']} = {plain(checked.T)}: allowed: {allowed} (datasets.*.temperatures)"
     return None

@@ -46,7 +46,8 @@ def judge(printed: PrintedValue, results: Results) -> dict[str, object]:
     row = rows[
         (rows["item"] == printed.item) & (rows["quantity"] == printed.quantity) & (rows["setting"] == printed.setting)
     ].iloc[0]
-    found = {**row.rename({"value": "printed"}).to_dict(), "study": results.study, "variant": printed.variant}
+    found: dict[str, object] = {column: row[column] for column in ("source", "item", "quantity", "setting")}
+    found |= {"printed": row["value"], "study": results.study, "variant": printed.variant}
     texts = str(row["value"]).split(";")
     try:
         ours = _ours(results[printed.variant], printed, len(texts))

@@ -13,7 +13,9 @@ from safetensors.numpy import save
 from groundwork import paths
 from groundwork.errors import UserError
 from groundwork.params import Params, plain
-from groundwork.runs import VariantRuns, read_runs
+from groundwork.runs import Results, VariantRuns, read_runs
+
+SD = "_sd"  # ends the name of a metric's standard deviation over the replicates
 
 Point = tuple[str, int, float]  # metric, step, value
 
@@ -25,29 +27,10 @@ class Row:
     name: str
     key: str  # of all the content below: the same content has the same key, wherever and whenever it was made
     params: dict[str, str]
-    dataset: tuple[str, str]  # name, digest
-    runs: VariantRuns
-    files: tuple[Path, ...]  # the study's report and figures, relative to paths.REPORTS
-
-    def points(self) -> Iterator[Point]:
-        """Mean and standard deviation over the replicates that did not diverge (over all, if each of them did).
-
-        Curves first, then the final values at step 0. NaN and inf are data.
-        """
-        kept = self.runs.ok if self.runs.ok.any() else self.runs.diverged
-        for metric in self.runs.history["metric"].unique():
-            rows = self.runs.history[self.runs.history["metric"] == metric]
-            mean, sd = _mean_and_sd(self.runs.curve(metric)[1][:, kept])
-            name = metric if "/" in metric else f"val/{metric}"
-            for at, step in enumerate(rows["step"].unique()):
-                yield name, int(step), mean[at]
-                yield f"{name}_sd", int(step), sd[at]
-        for metric in _final_metrics(self.runs):
-            mean, sd = _mean_and_sd(self.runs[metric][kept][None])
-            yield f"final/{metric}", 0, mean[0]
-            yield f"final/{metric}_sd", 0, sd[0]
-        yield "replicates", 0, float(len(self.runs.table))
-        yield "diverged", 0, float(self.runs.diverged.sum())
+    points: list[Point]
+    dataset: tuple[str, str]  # name, sha256
+    files: list[Path]  # the study's report and figures, relative to paths.REPORTS
+    converges: bool  # whether any replicate does
 
 
 def read_rows(name: str, params: Params) -> list[Row]:
@@ -62,35 +45,68 @@ def read_rows(name: str, params: Params) -> list[Row]:
         "seed": str(params.seed),
     }
     dataset = (study.dataset, _digest(paths.dataset(study.dataset)))
-    files = tuple(_report_files(name))
-    digests = [(str(path), _digest(paths.REPORTS / path)) for path in files]
+    files = [path.relative_to(paths.REPORTS) for path in _report_files(name)]
+    digests = [(path.as_posix(), _digest(paths.REPORTS / path)) for path in files]
+    results = read_runs(name, study)
     rows = []
-    for runs in read_runs(name, study):
+    for runs in results:
         settings = {key: plain(value) for key, value in runs.variant.settings.model_dump().items()}
-        logged = shared | settings
-        content = sha256(json.dumps([runs.variant.name, logged, dataset, digests], sort_keys=True).encode())
-        for table in (runs.table, runs.history):
-            content.update(hash_pandas_object(table, index=False).to_numpy().tobytes())
-        content.update(save({key: np.ascontiguousarray(runs.weights[key]) for key in sorted(runs.weights)}))
-        rows.append(Row(runs.variant.name, content.hexdigest(), logged, dataset, runs, files))
+        described = json.dumps([runs.variant.name, shared | settings, dataset, digests], sort_keys=True)
+        rows.append(
+            Row(
+                name=runs.variant.name,
+                key=_key(described, runs),
+                params=shared | settings,
+                points=list(_points(results, runs)),
+                dataset=dataset,
+                files=files,
+                converges=bool(runs.ok.any()),
+            )
+        )
     return rows
 
 
-def _final_metrics(runs: VariantRuns) -> list[str]:
-    known = {"variant", "replicate", "status", *type(runs.variant.settings).model_fields}
-    return [column for column in runs.table if column not in known]
+def _points(results: Results, runs: VariantRuns) -> Iterator[Point]:
+    """Mean and standard deviation over the replicates that did not diverge; NaN and inf are data.
+
+    A curve of a variant that diverged in every replicate shows all of them; its final values are NaN.
+    """
+    shown = runs.ok if runs.ok.any() else runs.diverged
+    for metric in runs.history["metric"].unique():
+        steps = runs.history.loc[runs.history["metric"] == metric, "step"].unique()
+        mean, sd = _mean_and_sd(runs.curve(metric)[1][:, shown])
+        name = metric if "/" in metric else f"val/{metric}"
+        for at, step in enumerate(steps):
+            yield name, int(step), mean[at]
+            yield name + SD, int(step), sd[at]
+    for metric in results.metrics:
+        mean, sd = _mean_and_sd(runs[metric][None, runs.ok])
+        yield f"final/{metric}", 0, mean[0]
+        yield f"final/{metric}{SD}", 0, sd[0]
+    yield "replicates", 0, float(len(runs.table))
+    yield "diverged", 0, float(runs.diverged.sum())
 
 
 def _mean_and_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Over the replicates: (S, R) -> (S,), (S,). One replicate has no spread: its sd is 0."""
-    spread = min(1, values.shape[1] - 1)  # the sample's standard deviation
+    """Over the replicates, (S, R) -> (S,), (S,): NaN where there are none; the spread of a single one is 0."""
+    R = values.shape[1]
+    if R == 0:
+        return np.full(len(values), np.nan), np.full(len(values), np.nan)
     with np.errstate(all="ignore"):
-        return values.mean(1), values.std(1, ddof=spread)
+        return values.mean(1), values.std(1, ddof=min(1, R - 1))
 
 
-def _report_files(study: str) -> Iterator[Path]:
-    found = [paths.page(study), *sorted(paths.figures(study).rglob("*"))]
-    return (path.relative_to(paths.REPORTS) for path in found if path.is_file())
+def _key(described: str, runs: VariantRuns) -> str:
+    content = sha256(described.encode())
+    for table in (runs.table, runs.history):
+        content.update(hash_pandas_object(table, index=False).to_numpy().tobytes())
+    content.update(save({name: np.ascontiguousarray(runs.weights[name]) for name in sorted(runs.weights)}))
+    return content.hexdigest()
+
+
+def _report_files(study: str) -> list[Path]:
+    """The report and its figures, as far as they have been made."""
+    return [path for path in (paths.page(study), *sorted(paths.figures(study).glob("*"))) if path.is_file()]
 
 
 def _digest(path: Path) -> str:

@@ -8,6 +8,7 @@ weights.safetensors `<variant>/<parameter>`, replicates first
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,7 @@ class Results:
     variants: dict[str, VariantRuns]
     settings: list[str]  # the columns of runs.csv that are settings
     metrics: list[str]  # the columns of runs.csv that are final metrics
-    data: Dataset | None  # how the synthetic data were made
+    data: Any  # how the synthetic data were made: the block of params.yaml
 
     def __getitem__(self, name: str) -> VariantRuns:
         if name not in self.variants:
@@ -183,6 +184,6 @@ def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
             for variant in variants
         },
         settings=settings,
-        metrics=[column for column in runs if column not in ("variant", "replicate", "status", *settings)],
+        metrics=[column for column in runs.columns if column not in ("variant", "replicate", "status", *settings)],
         data=data,
     )

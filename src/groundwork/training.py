@@ -4,10 +4,10 @@ The size of a block comes from params.yaml, never from the number of processes: 
 width, so this is what keeps the files the same with one worker or many.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from groundwork.learner import Learner, Metric, Model
 from groundwork.losses import LOSSES
 from groundwork.numerics import Profile
 from groundwork.optimizers import make_optimizer
-from groundwork.params import Dataset, Params, S, SGDSettings, Variant
+from groundwork.params import Params, S, SGDSettings, Variant
 from groundwork.products import Product, product_for
 from groundwork.runs import Trained, join, write_runs
 from groundwork.streams import permutations, stream
@@ -39,7 +39,7 @@ class Block(Generic[S]):
     seed: int
     numerics: Profile
     data: dict[str, np.ndarray]  # the whole dataset
-    made: Dataset | None  # how it was made, if it is synthetic; no dependency of its own: it decided the data
+    made: Any  # its block of params.yaml, if it is synthetic; not a dependency of its own, for it decided the data
 
     def tensor(self, key: str) -> Tensor:
         """A tensor of the dataset that all replicates share."""
@@ -75,7 +75,7 @@ def fit(
     train: Rows,
     valid: Rows,
     orders: Tensor,
-    metrics: dict[str, Metric] | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Learner:
     """Train a model as a variant's settings say; `orders` (epochs or more, …, n) serve where they ask for a shuffle."""
     optimizer = make_optimizer(settings.optimizer, model.parameters, settings.lr)
@@ -86,7 +86,7 @@ def fit(
 
 
 def kept(learner: Learner, metrics: dict[str, Tensor], weights: dict[str, Tensor]) -> Trained:
-    """What is kept of a training run: `metrics`, the last value of each validation metric, the histories, the weights."""
+    """What is kept of a training run: `metrics`, the last of each validation metric, the histories, the weights."""
     steps_per_epoch = learner.steps / (len(learner.history["val/loss"]) - 1)
     history = {}
     for name, values in learner.history.items():
@@ -124,7 +124,9 @@ def train_study(name: str, params: Params) -> None:
         for start in starts
     ]
     jobs = min(len(blocks), cpu_count() if params.jobs == "auto" else params.jobs)
-    work = Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(delayed(_train_block)(block) for block in blocks)
+    work = Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(
+        delayed(_train_block)(block) for block in blocks
+    )
     done = list(tqdm(work, desc=name, total=len(blocks), unit="block", disable=None))
     trained = {variant.name: join([block[variant.name] for block in done]) for variant in variants}
     write_runs(paths.runs(name), trained, {variant.name: variant.settings for variant in variants})

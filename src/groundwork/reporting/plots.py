@@ -20,7 +20,9 @@ def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, ind
     ax.plot(x[seen], middle[seen], color=colour(index), label=label, linestyle=linestyle)
 
 
-def strip(ax: Axes, groups: Sequence[tuple[str, np.ndarray]], xlabel: str, indices: Sequence[int] | None = None) -> None:
+def strip(
+    ax: Axes, groups: Sequence[tuple[str, np.ndarray]], xlabel: str, indices: Sequence[int] | None = None
+) -> None:
     """One row of dots a group, a dot a replicate, a bar at the mean."""
     for row, (_, values) in enumerate(groups):
         place = row if indices is None else indices[row]

@@ -52,7 +52,11 @@ def write_report(name: str, params: Params) -> None:
     curves = curves_table(results, "val/loss")
     write_text(paths.curves(name), curves.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n"))
     summary = {"title": study.TITLE, "question": question, "source": study.SOURCE, "answer": answer, "page": page}
-    summary |= {"replicates": params.studies[name].replicates, "headline": _headline(study, results), "printed": printed}
+    summary |= {
+        "replicates": params.studies[name].replicates,
+        "headline": _headline(study, results),
+        "printed": printed,
+    }
     summary |= {"claims": [{"claim": claim.text, "source": claim.source, **asdict(found)} for claim, found in judged]}
     write_text(paths.summary(name), json.dumps(_plain(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -77,8 +81,9 @@ def _draw(name: str, study: ModuleType, results: Results) -> dict[str, str]:
 
 
 def _answer(study: ModuleType, results: Results) -> str:
+    """The study's answer, a paragraph a line."""
     try:
-        return study.answer(results)
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in study.answer(results).strip().split("\n\n"))
     except MissingVariant as missing:
         return f"The answer in words compares variants that are not here: {missing}. The tables show what is."
 

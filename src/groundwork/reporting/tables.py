@@ -7,10 +7,10 @@ import pandas as pd
 
 from groundwork.claims import Claim, Evidence
 from groundwork.params import plain
-from groundwork.reporting.words import number
+from groundwork.reporting.words import number, to_precision
 from groundwork.runs import Results
 
-MARKS = {"holds": "✅ holds", "fails": "❌ fails", "undecided": "❔ undecided"}
+MARKS = {"holds": "✓ holds", "fails": "✗ fails", "undecided": "? undecided"}
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> str:
@@ -30,7 +30,9 @@ def settings_table(results: Results) -> str:
     differing = [key for key in results.settings if len({row[key] for row in values.values()}) > 1]
     one = next(iter(values.values()))
     shared = ", ".join(f"{key} = {one[key]}" for key in results.settings if key not in differing)
-    table = markdown(["variant", *differing], ([name, *(row[key] for key in differing)] for name, row in values.items()))
+    table = markdown(
+        ["variant", *differing], ([name, *(row[key] for key in differing)] for name, row in values.items())
+    )
     return f"All variants: {shared}.\n\n{table}" if shared else table
 
 
@@ -40,8 +42,9 @@ def metric_table(results: Results, metric: str) -> str:
     for name, runs in results.variants.items():
         values = runs[metric][runs.ok]
         if len(values):
-            sd = number(values.std(ddof=1), 2) if len(values) > 1 else "–"
-            cells = [number(values.mean()), sd, number(values.min()), number(values.max())]
+            sd = values.std(ddof=1) if len(values) > 1 else 0.0
+            mean, low, high = (to_precision(value, sd) for value in (values.mean(), values.min(), values.max()))
+            cells = [mean, number(sd, 2) if len(values) > 1 else "–", low, high]
         else:
             cells = ["–"] * 4
         rows.append([name, *cells, f"{runs.diverged.sum()} of {len(runs.diverged)}"])
@@ -74,7 +77,7 @@ def printed_table(rows: list[dict]) -> str:
 
 
 def curves_table(results: Results, metric: str) -> pd.DataFrame:
-    """The mean curve of each variant over its replicates that did not diverge, for `dvc plots`: epoch, then the variants.
+    """Mean curves over the replicates that did not diverge, for `dvc plots`: epoch, then a column a variant.
 
     A study that trains nothing has the header only.
     """

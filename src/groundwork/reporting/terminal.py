@@ -11,7 +11,13 @@ from groundwork.reporting.summary import headline_rows
 def show(params: Params) -> None:
     """A short table of the headline results, and where to look next."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column, justify in (("study", "left"), ("variant", "left"), ("metric", "left"), ("mean", "right"), ("diverged", "right")):
+    for column, justify in (
+        ("study", "left"),
+        ("variant", "left"),
+        ("metric", "left"),
+        ("mean", "right"),
+        ("diverged", "right"),
+    ):
         table.add_column(column, justify="right" if justify == "right" else "left", no_wrap=True)
     last = None
     for study, variant, metric, mean, diverged in headline_rows(params):

@@ -1,5 +1,7 @@
 """Numbers as they are written in tables and prose."""
 
+import math
+
 import numpy as np
 
 
@@ -12,6 +14,13 @@ def number(value: float, digits: int = 4) -> str:
     if value == 0:
         return "0"
     return f"{float(f'{value:.{digits}g}'):.{digits}g}".replace("-", "−")
+
+
+def to_precision(value: float, sd: float) -> str:
+    """A number with as many decimals as its spread gives a meaning to: 2.00000 for an sd of 0.00033."""
+    if sd <= 0 or not 1e-6 < abs(value) < 1e6:
+        return number(value)
+    return fixed(value, max(0, 1 - math.floor(math.log10(sd))))
 
 
 def fixed(value: float, decimals: int) -> str:

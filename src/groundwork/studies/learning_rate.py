@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # each function imports what it needs: training must not load the drawing, reports must not load torch
+if (
+    TYPE_CHECKING
+):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
@@ -85,7 +87,10 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
             diverged = f"{runs.diverged.sum()} of {len(runs.diverged)} replicates diverge"
             ax.annotate(diverged, (0.5, row), xycoords=("axes fraction", "data"), ha="center", va="center")
     return {
-        "loss.svg": (loss, "Training loss by epoch: median and middle 90 % of the replicates. A curve ends where it leaves the numbers."),
+        "loss.svg": (
+            loss,
+            "Training loss: median and middle 90 % of the replicates. A curve ends where it leaves the numbers.",
+        ),
         "error.svg": (error, "How far from the truth each replicate ends: a dot a replicate, a bar at the mean."),
     }
 
@@ -114,7 +119,7 @@ def claims() -> list[Claim]:
             lambda r: always((error(r, "0.003", 3) > error(r, "0.03", 3)) & (error(r, "0.03", 3) > error(r, "0.3", 3))),
         ),
         Claim(
-            "Patience replaces the step: with twenty epochs lr = 0.03 comes closer than lr = 0.3 (difference of errors).",
+            "Patience replaces the step: in twenty epochs lr = 0.03 comes closer than lr = 0.3 (difference of errors).",
             "ours",
             lambda r: above(error(r, "0.3", 20) - error(r, "0.03", 20)),
         ),
@@ -149,12 +154,11 @@ def answer(results: Results) -> str:
     short, patient = results["lr=0.3 epochs=3"], results["lr=0.03 epochs=20"]
     slow, fast = results["lr=0.003 epochs=3"], results["lr=3 epochs=3"]
     truth = ", ".join(number(value) for value in [*results.data.w, results.data.b])
-    return (
-        f"Too small a rate is slow, too large a one diverges, and between the two it sets the price of a step. "
-        f"After three epochs lr = 0.003 has only come to w₁ = {mean_sd(slow['w1'], 3)}, while lr = 0.3 has found the "
-        f"truth ({truth}): w₁ = {mean_sd(short['w1'], 4)}, w₂ = {mean_sd(short['w2'], 4)}, b = {mean_sd(short['b'], 4)}. "
-        f"lr = 3 diverges in {fast.diverged.sum()} of {len(fast.diverged)} replicates. "
-        f"A small rate with patience ends closest: lr = 0.03 is at an error of "
-        f"{number(patient['parameter_error'].mean(), 2)} after twenty epochs, where lr = 0.3 keeps jumping about the "
-        f"truth at {number(results['lr=0.3 epochs=20']['parameter_error'].mean(), 2)}, no nearer than after three."
-    )
+    return f"""
+    Too small a rate is slow, too large a one diverges, and between the two it sets the price of a step. After three
+    epochs lr = 0.003 has only come to w₁ = {mean_sd(slow["w1"], 3)}, while lr = 0.3 has found the truth ({truth}): w₁ =
+    {mean_sd(short["w1"], 4)}, w₂ = {mean_sd(short["w2"], 4)}, b = {mean_sd(short["b"], 4)}. lr = 3 diverges in
+    {fast.diverged.sum()} of {len(fast.diverged)} replicates. A small rate with patience ends closest: lr = 0.03 is at
+    an error of {number(patient["parameter_error"].mean(), 2)} after twenty epochs, where lr = 0.3 keeps jumping about
+    the truth at {number(results["lr=0.3 epochs=20"]["parameter_error"].mean(), 2)}, no nearer than after three.
+    """

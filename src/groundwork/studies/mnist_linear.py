@@ -1,8 +1,8 @@
 """What can a linear model of 784 pixels learn, and what does the order of the images do to it?
 
 The book trains 784 weights and a bias with its own loss and optimiser, first from N(0, 1), then from nn.Linear's start
-with a handwritten optimiser and with the framework's. Its loader does not shuffle: each epoch shows all the 3s first, then
-all the 7s. Here each of the three is trained for many starts, unshuffled as printed, and shuffled.
+with a handwritten optimiser and with the framework's. Its loader does not shuffle: each epoch shows all the 3s first,
+then all the 7s. Here each of the three is trained for many starts, unshuffled as printed, and shuffled.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # each function imports what it needs: training must not load the drawing, reports must not load torch
+if (
+    TYPE_CHECKING
+):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
@@ -61,7 +63,12 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         for index, runs in enumerate(distinct):
             if runs.variant.settings.shuffle == shuffled:
                 curve_with_band(ax, *runs.curve("accuracy"), label=runs.variant.name, index=index)
-        ax.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0.2, 1), title="shuffled" if shuffled else "not shuffled, as printed")
+        ax.set(
+            xlabel="epoch",
+            ylabel="validation accuracy",
+            ylim=(0.2, 1),
+            title="shuffled" if shuffled else "not shuffled, as printed",
+        )
         ax.legend(loc="lower right")
 
     final, (ax,) = canvas(height=3.0)
@@ -111,7 +118,7 @@ def claims() -> list[Claim]:
             ),
         ),
         Claim(
-            "After one unshuffled epoch from nn.Linear's start every replicate calls every image a 3 (printed: 0.4932).",
+            "After one unshuffled epoch every replicate of nn.Linear's start calls every image a 3 (printed: 0.4932).",
             "ours",
             lambda r: always(np.round(after_one_epoch(r, "nn.Linear"), 4) == 0.4932),
         ),
@@ -163,13 +170,13 @@ def answer(results: Results) -> str:
     epoch_one = linear.curve("accuracy")[1][1]
     stuck, stuck_shuffled = ((runs["accuracy"] < STUCK).sum() for runs in (scratch, scratch_shuffled))
     better = shuffled["accuracy"] - linear["accuracy"]
-    return (
-        f"One weight a pixel is enough for {percent(linear['accuracy'].mean(), 2)} of the validation images: "
-        f"{mean_sd(linear['batch_accuracy'], 4)} as the book averages it. The handwritten optimiser and the framework's give "
-        f"the same weights. The order matters: all 3s and then all 7s leave every replicate from nn.Linear's start at "
-        f"{percent(epoch_one.mean(), 1)} after the first epoch, the share of the 3s, for it calls every image a 3; shuffled, "
-        f"it stands at {percent(shuffled.curve('accuracy')[1][1].mean(), 1)} by then and ends {percent(better.mean(), 2)} "
-        f"better. Starting from N(0, 1) costs more: {percent(scratch['accuracy'].mean(), 2)} unshuffled, and "
-        f"{stuck} of {len(scratch['accuracy'])} replicates stay stuck below {percent(STUCK, 0)} ({stuck_shuffled} with "
-        f"shuffling), because their logits start so far out that the sigmoid passes no gradient."
-    )
+    return f"""
+    One weight a pixel is enough for {percent(linear["accuracy"].mean(), 2)} of the validation images:
+    {mean_sd(linear["batch_accuracy"], 4)} as the book averages it. The handwritten optimiser and the framework's give
+    the same weights. The order matters: all 3s and then all 7s leave every replicate from nn.Linear's start at
+    {percent(epoch_one.mean(), 1)} after the first epoch, the share of the 3s, for it calls every image a 3; shuffled,
+    it stands at {percent(shuffled.curve("accuracy")[1][1].mean(), 1)} by then and ends {percent(better.mean(), 2)}
+    better. Starting from N(0, 1) costs more: {percent(scratch["accuracy"].mean(), 2)} unshuffled, and {stuck} of
+    {len(scratch["accuracy"])} replicates stay stuck below {percent(STUCK, 0)} ({stuck_shuffled} with shuffling),
+    because their logits start so far out that the sigmoid passes no gradient.
+    """

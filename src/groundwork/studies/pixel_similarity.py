@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # each function imports what it needs: training must not load the drawing, reports must not load torch
+if (
+    TYPE_CHECKING
+):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
@@ -59,7 +61,9 @@ def train(block: Block[PixelSimilaritySettings]) -> Iterator[Trained]:
         }
         wrong_way = torch.where(labels == 1, -margin, margin)
         worst = {
-            f"worst_{digit}s": V[labels == label][wrong_way[labels == label].argsort(descending=True, stable=True)[:WORST]]
+            f"worst_{digit}s": V[labels == label][
+                wrong_way[labels == label].argsort(descending=True, stable=True)[:WORST]
+            ]
             for digit, label in ((3, 1), (7, 0))
         }
         tensors = {"mean3": mean3, "mean7": mean7, "second3": X[1], **worst}
@@ -77,7 +81,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
     some = next(iter(results)).weights
     means, axes = canvas(columns=3, height=2.9)
-    for ax, name, title in zip(axes, ("mean3", "mean7", "second3"), ("mean 3", "mean 7", "second training 3"), strict=True):
+    for ax, name, title in zip(
+        axes, ("mean3", "mean7", "second3"), ("mean 3", "mean 7", "second training 3"), strict=True
+    ):
         picture(ax, some[name].reshape(28, 28), title)
 
     names = list(results.variants)
@@ -86,11 +92,10 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         ax.set_axis_off()
     for row, (runs, digit) in enumerate((runs, digit) for runs in results for digit in (3, 7)):
         images = runs.weights[f"worst_{digit}s"][0]
-        for column, image in enumerate(images):
-            title = f"{runs.variant.settings.distance}: {digit}s called {10 - digit}" if column == 0 else ""
-            picture(axes[row * WORST + column], image.reshape(28, 28), title)
-            axes[row * WORST + column].title.set_ha("left")
-            axes[row * WORST + column].title.set_x(0.0)
+        for ax, image in zip(axes[row * WORST :], images, strict=False):
+            picture(ax, image.reshape(28, 28))
+        title = f"{runs.variant.settings.distance}: {digit}s called {10 - digit}"
+        axes[row * WORST].set_title(title, fontsize=10, fontweight="normal")
     return {
         "means.png": (means, "The two mean images, and the image whose distances the book prints."),
         "worst.png": (worst, "The worst mistakes: the images furthest on the wrong side."),
@@ -117,7 +122,8 @@ def claims() -> list[Claim]:
             SOURCE,
             lambda r: always(
                 np.all(
-                    [metric(r, d, "distance_to_mean3") < metric(r, d, "distance_to_mean7") for d in ("L1", "RMSE")], axis=0
+                    [metric(r, d, "distance_to_mean3") < metric(r, d, "distance_to_mean7") for d in ("L1", "RMSE")],
+                    axis=0,
                 )
             ),
         ),
@@ -151,7 +157,9 @@ def printed() -> list[PrintedValue]:
     return [
         *(PrintedValue("pixel-similarity", name, setting, "distance=L1", name) for name, setting in settings.items()),
         *(
-            PrintedValue("pixel-similarity", f"{name}_to_mean{digit}", example, f"distance={d}", f"distance_to_mean{digit}")
+            PrintedValue(
+                "pixel-similarity", f"{name}_to_mean{digit}", example, f"distance={d}", f"distance_to_mean{digit}"
+            )
             for digit in (3, 7)
             for name, d in distances.items()
         ),
@@ -163,9 +171,9 @@ def answer(results: Results) -> str:
     from groundwork.reporting.words import percent
 
     l1, rmse = results["distance=L1"], results["distance=RMSE"]
-    return (
-        f"Better than one would think: with L1 the nearer mean image is the right one for {l1['right_3s'][0]:.0f} of the 3s "
-        f"({percent(l1['accuracy_3s'][0], 2)}) and {l1['right_7s'][0]:.0f} of the 7s ({percent(l1['accuracy_7s'][0], 2)}), "
-        f"together {percent(l1['accuracy'][0], 2)} of all validation images. RMSE, which weighs large differences more, "
-        f"reaches {percent(rmse['accuracy'][0], 2)}. This is the line that every model that learns has to beat."
-    )
+    return f"""
+    Better than one would think: with L1 the nearer mean image is the right one for {l1["right_3s"][0]:.0f} of the 3s
+    ({percent(l1["accuracy_3s"][0], 2)}) and {l1["right_7s"][0]:.0f} of the 7s ({percent(l1["accuracy_7s"][0], 2)}),
+    together {percent(l1["accuracy"][0], 2)} of all validation images. RMSE, which weighs large differences more,
+    reaches {percent(rmse["accuracy"][0], 2)}. This is the line that every model that learns has to beat.
+    """

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # each function imports what it needs: training must not load the drawing, reports must not load torch
+if (
+    TYPE_CHECKING
+):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
@@ -48,7 +50,7 @@ def train(block: Block[PlanckSettings]) -> Iterator[Trained]:
         unit_T, unit_B = units(settings.units, y["train"])
         train, valid = (Rows(X[part], y[part] / unit_B) for part in X)
         model = BlackBody(settings.T_start, R, unit_T, unit_B)
-        learner = fit(model, settings, train, valid, orders, {"T": lambda y_hat, y, model=model: model.kelvin.clone()})
+        learner = fit(model, settings, train, valid, orders, {"T": model.temperature})
         spectrum = {"y": y["train"][:1].clone(), "y_hat": (learner.predict(train) * unit_B)[:1]}
         metrics = {"T": model.kelvin, "T_error": model.kelvin - settings.T}
         yield kept(learner, metrics, {"T": model.kelvin, **spectrum})
@@ -76,7 +78,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     ax.legend()
 
     way, (ax,) = canvas()
-    printed = [results[name] for name in ("T=3000", "T=4000", "T=5000", "as printed", "T=6000") if name in results.variants]
+    printed = [
+        results[name] for name in ("T=3000", "T=4000", "T=5000", "as printed", "T=6000") if name in results.variants
+    ]
     for runs in printed:
         T = runs.variant.settings.T
         curve_with_band(ax, *runs.curve("T"), label=f"true T = {plain(T)} K", index=temperatures.index(T))
@@ -95,13 +99,22 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     order = [temperatures.index(runs.variant.settings.T) for runs in hot]
     strip(ax, groups, "temperature found − true temperature, K", order)
     return {
-        "spectra.svg": (spectra, "One replicate's noisy spectra (dots) and the fits of the normalised formulation (lines)."),
+        "spectra.svg": (
+            spectra,
+            "One replicate's noisy spectra (dots) and the fits of the normalised formulation (lines).",
+        ),
         "temperature.svg": (
             way,
-            "The printed formulation on its way from 3000 K: median and middle 90 % of the replicates. Dotted: the truth.",
+            "The printed formulation on its way from 3000 K: median and middle 90 %. Dotted: the truth.",
         ),
-        "noise.svg": (noise, "The printed set-up with its noise drawn in four ways: a dot a replicate, a bar at the mean."),
-        "normalised.svg": (errors, "Independent noise with mean one, normalised formulation: no bias at any temperature."),
+        "noise.svg": (
+            noise,
+            "The printed set-up with its noise drawn in four ways: a dot a replicate, a bar at the mean.",
+        ),
+        "normalised.svg": (
+            errors,
+            "Independent noise with mean one, normalised formulation: no bias at any temperature.",
+        ),
     }
 
 
@@ -157,7 +170,9 @@ def claims() -> list[Claim]:
             "The normalised formulation finds every temperature to 1 % in five epochs with one learning rate.",
             "ours",
             lambda r: always(
-                np.all([np.abs(error(r, f"normalised T={T}")) < 0.01 * T for T in (3000, 4000, 5000, 5020, 6000)], axis=0)
+                np.all(
+                    [np.abs(error(r, f"normalised T={T}")) < 0.01 * T for T in (3000, 4000, 5000, 5020, 6000)], axis=0
+                )
             ),
         ),
     ]
@@ -179,15 +194,15 @@ def answer(results: Results) -> str:
     printed, centred = results["as printed"], results["common centred"]
     independent, converged = results["independent"], results["normalised T=5020"]
     settings = printed.variant.settings
-    return (
-        f"Yes, but the printed set-up reads every body too hot: for a true {plain(settings.T)} K it finds "
-        f"{mean_sd(printed['T'], 0)} K. Noise from [0, {plain(results.data.amplitude)}) makes the spectrum brighter by "
-        f"{fixed(50 * results.data.amplitude, 1)} % on average, and brighter is hotter. Drawing it for each point anew "
-        f"does not help (error {mean_sd(independent['T_error'], 1)} K): it is the mean that biases. That the factor is "
-        f"common to all points makes the error of a single spectrum large, for it does not average out (sd "
-        f"{fixed(centred['T_error'].std(ddof=1), 1)} K even when centred). Independent noise with mean one has no bias: "
-        f"{mean_sd(converged['T_error'], 1)} K. The learning rate of {plain(settings.lr)} is only a matter of units; "
-        f"with each spectrum divided by its peak and T counted in 1000 K, "
-        f"lr = {plain(converged.variant.settings.lr)} fits all temperatures, while in SI units the printed rate leaves a "
-        f"body of 4000 K {fixed(-results['T=4000']['T_error'].mean(), 0)} K short after {settings.epochs} epochs."
-    )
+    return f"""
+    Yes, but the printed set-up reads every body too hot: for a true {plain(settings.T)} K it finds
+    {mean_sd(printed["T"], 0)} K. Noise from [0, {plain(results.data.amplitude)}) makes the spectrum brighter by
+    {fixed(50 * results.data.amplitude, 1)} % on average, and brighter is hotter. Drawing it for each point anew does
+    not help (error {mean_sd(independent["T_error"], 1)} K): it is the mean that biases. That the factor is common to
+    all points makes the error of a single spectrum large, for it does not average out (sd
+    {fixed(centred["T_error"].std(ddof=1), 1)} K even when centred). Independent noise with mean one has no bias:
+    {mean_sd(converged["T_error"], 1)} K. The learning rate of {plain(settings.lr)} is only a matter of units; with each
+    spectrum divided by its peak and T counted in 1000 K, lr = {plain(converged.variant.settings.lr)} fits all
+    temperatures, while in SI units the printed rate leaves a body of 4000 K
+    {fixed(-results["T=4000"]["T_error"].mean(), 0)} K short after {settings.epochs} epochs.
+    """
