@@ -33,7 +33,7 @@ class Rows:
                 yield self.X[..., start:end, :], self.y[..., start:end, :]
             return
         if not self.shared:  # number the rows of all replicates in one sequence
-            order = order + torch.arange(len(order))[:, None] * len(self)
+            order = order + torch.arange(len(self.X))[:, None] * len(self)
         X, y = _Gather(self.X), _Gather(self.y)
         for start in starts:
             rows = order[..., start : start + batch_size]

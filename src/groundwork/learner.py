@@ -50,11 +50,11 @@ class Learner:
             self.validate(valid)
 
     def step(self, X: Tensor, y: Tensor) -> None:
-        """Predict, compare, find the gradients, move the parameters against them."""
+        """Predict, compare, find the gradients, move the parameters against them; the gradients stay to be looked at."""
         loss = self.loss(self.model(X), y)
+        self.optimizer.zero_grad()
         loss.sum().backward()
         self.optimizer.step()
-        self.optimizer.zero_grad()
         self.steps += 1
         self.history["train/loss"].append((self.steps, loss.detach()))
 

@@ -5,11 +5,12 @@ A study's variants are its `fixed` settings, overridden by each of its `variants
 
 from collections.abc import Hashable
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -168,6 +169,7 @@ class Variant(BaseModel, Generic[S]):
     settings: S
 
 
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a part of a file's and a stage's name
 VariantName = Annotated[str, Field(pattern=r"^[\w.=+-]([\w .=+-]*[\w.=+-])?$")]
 GridValue = bool | int | float | str
 
@@ -213,7 +215,7 @@ class Params(Checked):
     numerics: Profile
     jobs: Literal["auto"] | Count
     downloads: Downloads
-    datasets: dict[str, Dataset]
+    datasets: dict[DatasetName, Dataset]
     studies: dict[str, Study]
 
     def data_of(self, study: str) -> Dataset | None:
@@ -240,12 +242,12 @@ def read_params(path: Path = PARAMS) -> Params:
     except MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ParamsError(f"{path}{where}: {_one_line(error.problem)}") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:  # the month 13, `!!bool maybe`, endless nesting
         raise ParamsError(f"{path}: not YAML: {_one_line(error)}") from None
     try:
         params = Params.model_validate(block)
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_explain(error)}") from None
+        raise ParamsError(f"{path}: {_explain(error, block)}") from None
     for name, study in params.studies.items():
         problem = _problem_of(name, study, params)
         if problem:
@@ -263,9 +265,10 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
     suitable = [key for key, family in families.items() if family == FAMILIES[study.model]]
     if study.dataset not in suitable:
         return f"{here}.dataset = {study.dataset}: allowed for model {study.model}: {', '.join(suitable) or 'none'}"
+    count = len(study.variants) * prod(len(values) for values in study.grid.values())
+    if count > MOST_VARIANTS:
+        return f"{here}: {count} variants; allowed: at most {MOST_VARIANTS}"
     points = study.points()
-    if len(points) > MOST_VARIANTS:
-        return f"{here}: {len(points)} variants; allowed: at most {MOST_VARIANTS}"
     names = [point for point, _, _ in points]
     for point in names:
         if names.count(point) > 1:
@@ -274,7 +277,7 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
         try:
             checked = SETTINGS[study.model].model_validate(settings)
         except ValidationError as error:
-            return _explain(error, here, places)
+            return _explain(error, settings, here, places)
         if study.dataset.startswith("generated/"):
             data = params.datasets[study.dataset.removeprefix("generated/")]
             if study.replicates > data.replicates:
@@ -290,22 +293,39 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
     return None
 
 
-def _explain(error: ValidationError, prefix: str = "", places: dict[str, str] | None = None) -> str:
-    """The first problem that pydantic found, as `key = value: what is allowed`."""
-    first, *others = error.errors(include_url=False)
-    loc: list[Hashable] = [*first["loc"]]
-    if first["type"] == "unknown_key":
-        loc.append(first["ctx"]["key"])
-    if places and loc:
-        loc[0] = places.get(str(loc[0]), loc[0])
-    key = ".".join(str(part) for part in ([prefix] if prefix else []) + loc) or "the file"
-    message = _one_line(first["msg"]).replace("Input should be", "must be").replace("String should", "must")
+def _explain(error: ValidationError, block: object, prefix: str = "", places: dict[str, str] | None = None) -> str:
+    """The first problem that pydantic found in a block, as `key = value: what is allowed`."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    keys = _keys(first, block)
+    alternatives = [problem for problem in problems if _keys(problem, block) == keys]  # one for each member of a union
+    if places and keys:
+        keys[0] = places.get(str(keys[0]), keys[0])
+    key = _one_line(".".join(str(part) for part in ([prefix] if prefix else []) + keys)) or "the file"
+    message = " or ".join(_one_line(problem["msg"]) for problem in alternatives).partition(" or instance of")[0]
+    for theirs, ours in ((" or Input should be", " or"), ("Input should be", "must be"), ("String should", "must")):
+        message = message.replace(theirs, ours)
     if first["type"] == "missing":
         message = "missing"
     shown = first["type"] not in ("missing", "unknown_key", "rows") and not isinstance(first["input"], dict)
     value = f" = {_one_line(first['input'])}" if shown else ""
-    more = f" (and {len(others)} more)" if others else ""
+    others = len(problems) - len(alternatives)
+    more = f" (and {others} more)" if others else ""
     return f"{key}{value}: {message}{more}"
+
+
+def _keys(problem: ErrorDetails, block: Any) -> list[Hashable]:
+    """The keys that lead to a problem as the file has them; pydantic names the members of unions among them."""
+    keys: list[Hashable] = []
+    for part in problem["loc"]:
+        if part in (block if isinstance(block, dict) else range(len(block)) if isinstance(block, list) else ()):
+            keys.append(part)
+            block = block[part]
+    if problem["type"] == "missing":
+        keys.append(problem["loc"][-1])
+    if problem["type"] == "unknown_key":
+        keys.append(problem["ctx"]["key"])
+    return keys
 
 
 def _one_line(text: object, most: int = 300) -> str:

@@ -7,6 +7,7 @@ weights.safetensors `<variant>/<parameter>`, replicates first
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from groundwork.errors import UserError
 from groundwork.files import load_tensors, replacing, save_tensors
 from groundwork.params import Dataset, Settings, Study, Variant
 
+HISTORY = ["variant", "replicate", "metric", "step", "epoch", "value"]
 FLOAT_FORMAT = "%.9g"  # enough digits for every float32
 
 
@@ -77,8 +79,7 @@ def _final_rows(name: str, settings: Settings, run: Trained) -> pd.DataFrame:
 
 
 def _history_rows(name: str, run: Trained) -> pd.DataFrame:
-    columns = ["variant", "replicate", "metric", "step", "epoch", "value"]
-    tables = [pd.DataFrame({column: [] for column in columns})]
+    tables = [pd.DataFrame({column: [] for column in HISTORY})]
     for metric, (steps, epochs, values) in run.history.items():
         S, R = values.shape
         tables.append(
@@ -157,15 +158,19 @@ def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
     folder = paths.runs(name)
     remake = f"make it again with `dvc repro {paths.stage_of(folder)}`"
     try:
-        runs = pd.read_csv(folder / "runs.csv")
-        history = pd.read_parquet(folder / "history.parquet")
+        runs = pd.read_csv(folder / "runs.csv", converters={"variant": str})  # a name may look like a number
+        rows = list(zip(runs["variant"], runs["replicate"], strict=True))
+        whole = runs["status"].isin(["ok", "diverged"]).all()
+        history = pd.read_parquet(BytesIO((folder / "history.parquet").read_bytes()), columns=HISTORY)
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename or folder} is missing: {remake}") from None
-    except (ValueError, OSError) as error:  # pandas' and arrow's parser errors are ValueErrors
-        raise UserError(f"{folder} is damaged ({error}): {remake}") from None
+        raise UserError(f"{error.filename} is missing: {remake}") from None
+    except (ValueError, KeyError, OSError) as error:  # pandas' and arrow's parser errors are ValueErrors
+        raise UserError(f"{folder} is damaged ({' '.join(str(error).split())}): {remake}") from None
+    if not whole:
+        raise UserError(f"{folder} is damaged (runs.csv breaks off): {remake}")
     weights = load_tensors(folder / "weights.safetensors")
     variants = study.expand()
-    if list(runs["variant"].unique()) != [variant.name for variant in variants]:
+    if rows != [(variant.name, replicate) for variant in variants for replicate in range(study.replicates)]:
         raise UserError(f"{folder} was made with other parameters: {remake}")
     settings = list(type(variants[0].settings).model_fields)
     return Results(

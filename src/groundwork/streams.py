@@ -11,7 +11,7 @@ import numpy as np
 
 
 def stream(seed: int, owner: str, replicate: int, purpose: str) -> np.random.Generator:
-    """The stream of one replicate of a study or dataset (`owner`) for one purpose ("start", "order", "noise", …)."""
+    """The stream of one replicate of an owner ("studies/planck") for one purpose ("start", "order", "noise", …)."""
     key = blake2b(f"{seed}/{owner}/{replicate}/{purpose}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 

@@ -66,7 +66,7 @@ class Block(Generic[S]):
         return product_for(self.numerics)
 
     def _streams(self, purpose: str) -> list[np.random.Generator]:
-        return [stream(self.seed, self.study, replicate, purpose) for replicate in self.replicates]
+        return [stream(self.seed, f"studies/{self.study}", replicate, purpose) for replicate in self.replicates]
 
 
 def fit(

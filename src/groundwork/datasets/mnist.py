@@ -110,7 +110,9 @@ def from_given(given: str, source: Download, folder: Path) -> Folders:
         raise UserError("there is no such file")
     algorithm, _, expected = source.checksum.partition(":")
     if pooch.file_hash(str(archive), alg=algorithm) != expected:
-        raise UserError(f"its checksum is not {source.checksum}, as downloads.mnist_sample.checksum in params.yaml wants")
+        raise UserError(
+            f"its checksum is not {source.checksum}, as downloads.mnist_sample.checksum in params.yaml wants"
+        )
     return read_pictures(archive)
 
 

@@ -9,15 +9,15 @@ from groundwork.streams import stream, uniform
 
 
 def generate(name: str, data: PlanckData, seed: int) -> dict[str, np.ndarray]:
-    """Wavelengths in nm, train/X and valid/X (n, 1), and radiances in W m⁻³ sr⁻¹, train/T=5020/common (R, n, 1), float32.
+    """Wavelengths in nm, train/X (n, 1), and radiances in W m⁻³ sr⁻¹, train/T=5020/common (R, n, 1); valid/… alike.
 
     The noise multiplies. common: one factor 1 + a·u, u ~ U[0, 1), for the whole spectrum, as the source has it;
     independent: one for each point; …_centred: 1 + a·(u − ½), whose mean is 1. The same u serves every temperature.
     """
     wavelength = np.arange(*data.wavelengths, dtype=np.float64)[:, None]
     replicates = range(data.replicates)
-    common = uniform([stream(seed, name, r, "common") for r in replicates], (1, 1))
-    independent = uniform([stream(seed, name, r, "independent") for r in replicates], wavelength.shape)
+    common = uniform([stream(seed, f"datasets/{name}", r, "common") for r in replicates], (1, 1))
+    independent = uniform([stream(seed, f"datasets/{name}", r, "independent") for r in replicates], wavelength.shape)
     factors = {
         "common": 1 + data.amplitude * common,
         "common_centred": 1 + data.amplitude * (common - 0.5),

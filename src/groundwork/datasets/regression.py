@@ -9,8 +9,8 @@ from groundwork.streams import normal, stream
 def generate(name: str, data: RegressionData, seed: int) -> dict[str, np.ndarray]:
     """One draw a replicate: train/X (R, n, d), train/y (R, n, 1) and valid/… alike, float32."""
     rows = data.train + data.valid
-    X = normal([stream(seed, name, r, "X") for r in range(data.replicates)], (rows, len(data.w)))
-    noise = data.noise * normal([stream(seed, name, r, "noise") for r in range(data.replicates)], (rows,))
+    X = normal([stream(seed, f"datasets/{name}", r, "X") for r in range(data.replicates)], (rows, len(data.w)))
+    noise = data.noise * normal([stream(seed, f"datasets/{name}", r, "noise") for r in range(data.replicates)], (rows,))
     y = (X * np.array(data.w)).sum(-1) + data.b + noise
     tensors = {"X": X.astype(np.float32), "y": y.astype(np.float32)[..., None]}
     return {

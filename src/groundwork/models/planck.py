@@ -11,7 +11,7 @@ C2 = physical_constants["second radiation constant"][0]  # hc/k, m K
 class BlackBody:
     """B(λ, T) = 2hc²/λ⁵ / (exp(hc/λkT) − 1) for λ = X (R, B, 1) in nm; the parameter T is (R, 1, 1).
 
-    T counts in units of `unit_T` kelvin, y_hat in units of `unit_B` W m⁻³ sr⁻¹, one number or one a replicate, (R, 1, 1).
+    T counts in `unit_T` kelvin, y_hat in `unit_B` W m⁻³ sr⁻¹, which is one number or one a replicate, (R, 1, 1).
     """
 
     def __init__(self, T_start: float, replicates: int, unit_T: float = 1.0, unit_B: float | Tensor = 1.0) -> None:
@@ -29,12 +29,16 @@ class BlackBody:
         """The temperatures in K, (R,)."""
         return self.T.detach().flatten() * self.unit_T
 
+    def temperature(self, y_hat: Tensor, y: Tensor) -> Tensor:
+        """`kelvin` as a metric of the learner."""
+        return self.kelvin.clone()
+
 
 def units(name: str, radiance: Tensor) -> tuple[float, float | Tensor]:
     """`unit_T` and `unit_B` of a choice of units, for training radiances (R, n, 1) in W m⁻³ sr⁻¹.
 
-    SI: as printed. scaled: 1000 K and 10¹³ W m⁻³ sr⁻¹, which only rescales the learning rate, by
-    unit_T² / unit_B². normalised: 1000 K and each spectrum's own peak, so that one learning rate fits all temperatures.
+    SI: as printed. scaled: 1000 K and 10¹³ W m⁻³ sr⁻¹, which only rescales the learning rate:
+    lr_scaled = lr_SI · unit_B² / unit_T². normalised: 1000 K and each spectrum's own peak, so that one learning rate fits all temperatures.
     """
     if name == "SI":
         return 1.0, 1.0

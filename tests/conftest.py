@@ -1,0 +1,9 @@
+"""The pipeline's numerics profile, before any test imports numpy or torch; the same hypothesis examples every time."""
+
+import hypothesis
+
+from groundwork import numerics
+
+numerics.apply("portable")
+hypothesis.settings.register_profile("groundwork", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("groundwork")
