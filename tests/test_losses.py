@@ -10,6 +10,7 @@ from groundwork.losses import LOSSES, mnist_loss, squared
 ORACLES = {
     "squared": lambda y_hat, y: functional.mse_loss(y_hat, y) / 2,
     "mse": functional.mse_loss,
+    "mse_sum": lambda y_hat, y: functional.mse_loss(y_hat, y, reduction="sum"),
     "absolute": lambda y_hat, y: functional.l1_loss(y_hat, y, reduction="sum"),
     "huber": functional.huber_loss,
     "smooth_l1": lambda y_hat, y: functional.smooth_l1_loss(y_hat, y, reduction="sum"),

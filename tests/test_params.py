@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from groundwork.errors import ParamsError
-from groundwork.params import DigitsSettings, LinearSettings, Params, PlanckSettings, plain, read_params
+from groundwork.params import Params, read_params
+from groundwork.settings import DigitsSettings, LinearSettings, PlanckSettings, plain
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
@@ -144,7 +145,7 @@ MISTAKES = {  # what replaces what in the good file, and what the message says
     "key of another type": ("seed: 20", "seed: 20\n7: 8", ["7", "unknown key"]),
     "missing key": ("jobs: auto\n", "", ["jobs", "missing"]),
     "missing key inside": (", b: 4.2", "", ["datasets.line", "b", "missing"]),
-    "missing setting": (", sigma: 0.01", "", [f"{LR}.sigma", "missing"]),
+    "missing setting": (", shuffle: true", "", [f"{LR}.shuffle", "missing"]),
     "wrong type": ("seed: 20", "seed: many", ["seed = many", "integer"]),
     "list for a number": ("seed: 20", "seed: [20]", ["seed = [20]", "integer"]),
     "fraction for a count": ("train: 100", "train: 100.5", ["datasets.line", "train = 100.5", "integer"]),
@@ -168,7 +169,7 @@ MISTAKES = {  # what replaces what in the good file, and what the message says
     "unknown dataset": ("generated/line", "generated/lines", [f"{LR}.dataset = generated/lines", "generated/line"]),
     "unsuitable dataset": ("generated/line", "generated/star", ["dataset = generated/star", "generated/line"]),
     "unknown study": ("  learning_rate:", "  learning_rat:", ["studies.learning_rat:", "allowed", "learning_rate"]),
-    "unknown family": ("family: planck", "family: plank", ["datasets.star", "plank", "'regression', 'planck'"]),
+    "unknown family": ("family: planck", "family: plank", ["datasets.star", "plank", "'high_dimensional', 'planck'"]),
     "unknown numerics": ("numerics: portable", "numerics: fast", ["numerics = fast", "'portable' or 'native'"]),
     "unknown jobs": ("jobs: auto", "jobs: all", ["jobs", "= all", "'auto'"]),
     "unknown unit in a variant": ("units: scaled", "units: K", ["studies.planck.variants.cold.units = K", "'scaled'"]),

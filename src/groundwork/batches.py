@@ -21,12 +21,18 @@ class Rows:
     def __len__(self) -> int:
         return self.X.shape[-2]
 
-    def batches(self, batch_size: int, order: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Minibatches of `batch_size` rows, the last one short if need be (d2l §3.3.2, `data_iter`).
+    def first(self, rows: int) -> "Rows":
+        """The first so many rows."""
+        return Rows(self.X[..., :rows, :], self.y[..., :rows, :])
+
+    def batches(
+        self, batch_size: int, order: Tensor | None = None, drop_last: bool = False
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Minibatches of `batch_size` rows; a short last one is kept, or dropped (d2l §3.3.2, `data_iter`).
 
         `order`: the row numbers, (n,) or (R, n); None: as they lie. A batch is only valid until the next one.
         """
-        starts = range(0, len(self), batch_size)
+        starts = range(0, len(self) - batch_size + 1 if drop_last else len(self), batch_size)
         if order is None:
             for start in starts:
                 end = start + batch_size

@@ -32,28 +32,37 @@ class Learner:
     """
 
     def __init__(
-        self, model: Model, loss: Loss, optimizer: Optimizer, metrics: Mapping[str, Metric] | None = None
+        self,
+        model: Model,
+        loss: Loss,
+        optimizer: Optimizer,
+        metrics: Mapping[str, Metric] | None = None,
+        penalty: Callable[[], Tensor] | None = None,
     ) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
+        self.penalty = penalty  # of the parameters, (R,), added to the loss; the history has the loss without it
         self.metrics: dict[str, Metric] = {"val/loss": loss, **(metrics or {})}
         self.history: dict[str, list[tuple[int, Tensor]]] = {"train/loss": [], **{name: [] for name in self.metrics}}
         self.steps = 0
 
-    def fit(self, train: Rows, valid: Rows, batch_size: int, orders: Iterable[Tensor | None]) -> None:
+    def fit(
+        self, train: Rows, valid: Rows, batch_size: int, orders: Iterable[Tensor | None], drop_last: bool = False
+    ) -> None:
         """Train for one epoch an order."""
         self.validate(valid)
         for order in orders:
-            for X, y in train.batches(batch_size, order):
+            for X, y in train.batches(batch_size, order, drop_last):
                 self.step(X, y)
             self.validate(valid)
 
     def step(self, X: Tensor, y: Tensor) -> None:
-        """Predict, compare, find the gradients, move the parameters against them; the gradients stay to be looked at."""
+        """Predict, compare, find the gradients, move the parameters against them; the gradients stay."""
         loss = self.loss(self.model(X), y)
+        objective = loss if self.penalty is None else loss + self.penalty()
         self.optimizer.zero_grad()
-        loss.sum().backward()
+        objective.sum().backward()
         self.optimizer.step()
         self.steps += 1
         self.history["train/loss"].append((self.steps, loss.detach()))

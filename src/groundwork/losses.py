@@ -29,6 +29,11 @@ def mse(y_hat: Tensor, y: Tensor) -> Tensor:
     return _mean((y_hat - y) ** 2)
 
 
+def mse_sum(y_hat: Tensor, y: Tensor) -> Tensor:
+    """Sum (y_hat − y)² (d2l §3.5.6, exercise 1)."""
+    return _sum((y_hat - y) ** 2)
+
+
 def absolute(y_hat: Tensor, y: Tensor) -> Tensor:
     """Sum |y_hat − y| (d2l §3.4.6, exercise 8)."""
     return _sum((y_hat - y).abs())
@@ -58,6 +63,7 @@ def mnist_loss(logits: Tensor, y: Tensor) -> Tensor:
 LOSSES: dict[str, Loss] = {
     "squared": squared,
     "mse": mse,
+    "mse_sum": mse_sum,
     "absolute": absolute,
     "huber": huber,
     "smooth_l1": smooth_l1,

@@ -85,7 +85,7 @@ def _line(metric: str, rows: list[Row]) -> dict[str, object]:
 
 
 def _range(metric: str, log: bool, rows: list[Row]) -> dict[str, float]:
-    """The axis fits the variants that converge: where others do not, they leave it at the top. Log scales: exponents."""
+    """Room for the variants that converge; the others leave it at the top. Exponents of ten on a log scale."""
     shown = [value for row in rows if row.converges for name, _, value in row.points if name == metric]
     shown = [value for value in shown if isfinite(value) and (value > 0 or not log)]
     if all(row.converges for row in rows) or not shown:

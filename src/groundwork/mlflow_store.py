@@ -51,7 +51,7 @@ def deep_link(base_url: str, experiment_id: str) -> str:
 
 @contextmanager
 def connected(uri: str) -> Iterator["MlflowClient"]:
-    """A client for the block; whatever MLflow cannot do in it is a `UserError`. A local database is locked meanwhile."""
+    """A client for the block, alone on a local database; whatever MLflow cannot do in it is a `UserError`."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -38,6 +38,23 @@ class SGD:
             p.grad = None
 
 
+class ProximalSGD(SGD):
+    """SGD that then pulls the weights towards zero by lr·lambd, and to zero those that are nearer: the exact ℓ1 step.
+
+    `weights` is the one of `parameters` that is penalised (soft-thresholding).
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], lr: float, weights: Tensor, lambd: float) -> None:
+        super().__init__(parameters, lr)
+        self.weights = weights
+        self.threshold = lr * lambd
+
+    @torch.no_grad()
+    def step(self) -> None:
+        super().step()
+        self.weights.copy_(self.weights.sign() * (self.weights.abs() - self.threshold).clamp(min=0))
+
+
 def make_optimizer(name: str, parameters: Sequence[Tensor], lr: float) -> Optimizer:
     """`sgd`: from scratch; `torch_sgd`: the framework's."""
     return {"sgd": SGD, "torch_sgd": torch.optim.SGD}[name](parameters, lr)

@@ -7,171 +7,36 @@ from collections.abc import Hashable
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from groundwork.errors import ParamsError
 from groundwork.numerics import Profile
 from groundwork.paths import PARAMS
+from groundwork.settings import (
+    FAMILIES,
+    SETTINGS,
+    Checked,
+    Count,
+    Dataset,
+    Downloads,
+    Model,
+    PlanckData,
+    PlanckSettings,
+    Setting,
+    Variant,
+    plain,
+)
 from groundwork.studies import study_names
 
 MOST_VARIANTS = 500  # a study with more is a mistake: each is trained, drawn and shown in MLflow
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Checked(BaseModel):
-    """A block of params.yaml: no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, block: Any) -> Any:
-        if isinstance(block, dict):
-            for key in block:
-                if key not in cls.model_fields:
-                    allowed = ", ".join(cls.model_fields)
-                    raise PydanticCustomError(
-                        "unknown_key", "unknown key; allowed: {allowed}", {"key": key, "allowed": allowed}
-                    )
-        return block
-
-
-# --- real data -----------------------------------------------------------------------------------------------------
-
-
-class Download(Checked):
-    """Where a real dataset comes from."""
-
-    publisher: Annotated[str, Field(pattern=r"^https?://\S+$")]
-    checksum: Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
-    mirror: Annotated[str, Field(pattern=r"^[a-z0-9@/._-]+@[0-9.]+$")]
-    timeout: Positive
-
-
-class Downloads(Checked):
-    mnist_sample: Download
-
-
-# --- synthetic data ------------------------------------------------------------------------------------------------
-
-
-class RegressionData(Checked):
-    """y = Xw + b + ε with X ~ N(0, 1) and ε ~ N(0, noise²) (d2l §3.3)."""
-
-    family: Literal["regression"]
-    replicates: Count
-    train: Count
-    valid: Count
-    w: Annotated[list[Finite], Field(min_length=1)]
-    b: Finite
-    noise: NotNegative
-
-
-class PlanckData(Checked):
-    """Black-body spectra with multiplicative noise (d2l §3.4.6, exercise 3)."""
-
-    family: Literal["planck"]
-    replicates: Count
-    wavelengths: Annotated[list[Count], Field(min_length=2, max_length=2)]
-    train: Count
-    temperatures: Annotated[list[Positive], Field(min_length=1)]
-    amplitude: NotNegative
-
-    @model_validator(mode="after")
-    def _leaves_rows_to_validate(self) -> "PlanckData":
-        first, end = self.wavelengths
-        if end - first <= self.train:
-            raise PydanticCustomError("rows", "wavelengths must span more than the `train` points")
-        return self
-
-
-Dataset = Annotated[RegressionData | PlanckData, Field(discriminator="family")]
-
-
-# --- what a variant can set, by model ------------------------------------------------------------------------------
-
-
-class SGDSettings(Checked):
-    """Minibatch gradient descent, shared by every model that learns; each model names the losses that suit it."""
-
-    loss: str
-
-    optimizer: Literal["sgd", "torch_sgd"]
-    lr: Positive
-    batch_size: Count
-    epochs: Count
-    shuffle: bool
-
-
-class LinearSettings(SGDSettings):
-    """Linear regression; weights start from N(0, sigma²)."""
-
-    loss: Literal["squared", "mse", "absolute", "huber", "smooth_l1"]
-    sigma: NotNegative
-
-
-class PlanckSettings(SGDSettings):
-    """The temperature of a black body, in the units of models/planck.py."""
-
-    T: Positive
-    noise: Literal["common", "common_centred", "independent", "independent_centred"]
-    units: Literal["SI", "scaled", "normalised"]
-    T_start: Positive
-    loss: Literal["squared"]
-
-
-class PixelSimilaritySettings(Checked):
-    """Nearest mean image."""
-
-    distance: Literal["L1", "RMSE"]
-
-
-class DigitsSettings(SGDSettings):
-    """A linear model of 28×28 pixels; start normal: N(0, 1); uniform: as nn.Linear."""
-
-    loss: Literal["mnist_loss"]
-    start: Literal["normal", "uniform"]
-
-
-Model = Literal["linear", "planck", "pixel_similarity", "digits"]
-Settings = LinearSettings | PlanckSettings | PixelSimilaritySettings | DigitsSettings
-S = TypeVar("S", bound=Settings)
-
-SETTINGS: dict[Model, type[Settings]] = {
-    "linear": LinearSettings,
-    "planck": PlanckSettings,
-    "pixel_similarity": PixelSimilaritySettings,
-    "digits": DigitsSettings,
-}
-FAMILIES: dict[Model, str] = {
-    "linear": "regression",
-    "planck": "planck",
-    "pixel_similarity": "mnist",
-    "digits": "mnist",
-}
-
-
-class Variant(BaseModel, Generic[S]):
-    """One setting of a study."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    settings: S
-
-
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a part of a file's and a stage's name
 VariantName = Annotated[str, Field(pattern=r"^[\w.=+-]([\w .=+-]*[\w.=+-])?$")]
-GridValue = bool | int | float | str
 
 
 class Study(Checked):
@@ -181,9 +46,9 @@ class Study(Checked):
     model: Model
     replicates: Count
     block_size: Count
-    fixed: dict[str, GridValue] = {}
-    grid: dict[str, Annotated[list[GridValue], Field(min_length=1)]] = {}
-    variants: Annotated[dict[VariantName, dict[str, GridValue]], Field(min_length=1)] = {"": {}}
+    fixed: dict[str, Setting] = Field(default_factory=dict)
+    grid: dict[str, Annotated[list[Setting], Field(min_length=1)]] = Field(default_factory=dict)
+    variants: dict[VariantName, dict[str, Setting]] = Field(default={"": {}}, min_length=1)
 
     def expand(self) -> list[Variant]:
         """The variants, in the order of params.yaml; the names of grid points read `lr=0.03 epochs=3`."""
@@ -192,7 +57,7 @@ class Study(Checked):
             for name, settings, _ in self.points()
         ]
 
-    def points(self) -> list[tuple[str, dict[str, GridValue], dict[str, str]]]:
+    def points(self) -> list[tuple[str, dict[str, Setting], dict[str, str]]]:
         """Each variant's name, unchecked settings, and the place of each setting in the block (for messages)."""
         found = []
         for name, overrides in self.variants.items():
@@ -221,11 +86,6 @@ class Params(Checked):
     def data_of(self, study: str) -> Dataset | None:
         """How the data of a study are made, if they are synthetic."""
         return self.datasets.get(self.studies[study].dataset.removeprefix("generated/"))
-
-
-def plain(value: GridValue) -> str:
-    """A setting as it stands in names and tables: 3, not 3.0."""
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 # --- reading and checking ------------------------------------------------------------------------------------------
@@ -262,7 +122,7 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
         return f"{here}: unknown study; allowed: {', '.join(study_names())}"
     families = {f"raw/{key}": "mnist" for key in type(params.downloads).model_fields}
     families |= {f"generated/{key}": data.family for key, data in params.datasets.items()}
-    suitable = [key for key, family in families.items() if family == FAMILIES[study.model]]
+    suitable = [key for key, family in families.items() if family in FAMILIES[study.model]]
     if study.dataset not in suitable:
         return f"{here}.dataset = {study.dataset}: allowed for model {study.model}: {', '.join(suitable) or 'none'}"
     count = len(study.variants) * prod(len(values) for values in study.grid.values())

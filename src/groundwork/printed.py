@@ -52,7 +52,7 @@ def judge(printed: PrintedValue, results: Results) -> dict[str, object]:
     try:
         ours = _ours(results[printed.variant], printed, len(texts))
         verdict = _verdict(texts, ours)
-        if verdict == "inconsistent" and printed.explained_by:
+        if verdict == "inconsistent" and printed.explained_by in results.variants:
             other = _ours(results[printed.explained_by], printed, len(texts))
             if _verdict(texts, other) == "consistent":
                 verdict, found["variant"] = "explained", printed.explained_by

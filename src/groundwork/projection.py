@@ -12,8 +12,9 @@ from safetensors.numpy import save
 
 from groundwork import paths
 from groundwork.errors import UserError
-from groundwork.params import Params, plain
+from groundwork.params import Params
 from groundwork.runs import Results, VariantRuns, read_runs
+from groundwork.settings import plain
 
 SD = "_sd"  # ends the name of a metric's standard deviation over the replicates
 

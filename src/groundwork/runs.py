@@ -17,7 +17,8 @@ import pandas as pd
 from groundwork import paths
 from groundwork.errors import UserError
 from groundwork.files import load_tensors, replacing, save_tensors
-from groundwork.params import Dataset, Settings, Study, Variant
+from groundwork.params import Study
+from groundwork.settings import Dataset, Settings, Variant
 
 HISTORY = ["variant", "replicate", "metric", "step", "epoch", "value"]
 FLOAT_FORMAT = "%.9g"  # enough digits for every float32
@@ -72,7 +73,7 @@ def _final_rows(name: str, settings: Settings, run: Trained) -> pd.DataFrame:
     replicates = len(run.diverged)
     return pd.DataFrame(
         {"variant": name, "replicate": range(replicates)}
-        | {key: [value] * replicates for key, value in settings.model_dump().items()}
+        | {key: [value] * replicates for key, value in settings.model_dump(exclude_unset=True).items()}
         | run.metrics
         | {"status": np.where(run.diverged, "diverged", "ok")}
     )
@@ -172,7 +173,8 @@ def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
     variants = study.expand()
     if rows != [(variant.name, replicate) for variant in variants for replicate in range(study.replicates)]:
         raise UserError(f"{folder} was made with other parameters: {remake}")
-    settings = list(type(variants[0].settings).model_fields)
+    used = set[str]().union(*(variant.settings.model_fields_set for variant in variants))
+    settings = [key for key in type(variants[0].settings).model_fields if key in used]
     return Results(
         study=name,
         variants={

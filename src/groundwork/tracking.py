@@ -44,7 +44,9 @@ HOW_TO_READ = """\
 [Compare the current runs as charts]({link})
 
 A run is one variant, with all its replicates (random seeds). Curves and `final/` values are means over the replicates
-that did not diverge (over all of them, if each one did), `_sd` is their standard deviation, `diverged` counts the others.
+that did not diverge, `_sd` is their standard deviation, `diverged` counts the others. If each one diverged, the curves
+show all of them and the final values are NaN.
+
 The tag `groundwork.status` tells `current` runs from `superseded` ones: earlier results, other parameters, crashes.
 The report and its figures are among the artifacts of each run.
 """
@@ -60,27 +62,30 @@ class Count:
 
 
 def track(params: Params) -> None:
-    """Bring MLflow in line with data/runs and reports, then write data/tracked.json: study -> variant -> content key.
-
-    A `UserError` if results are missing, or if MLflow cannot be reached; then no data/tracked.json is written.
-    """
-    uri = tracking_uri()
-    common, stages = common_tags(params), locked_stages()
-    rows, tags = {}, {}
-    for study in params.studies:
-        rows[study] = read_rows(study, params)
-        tags[study] = common | stage_tags(paths.stage_of(paths.runs(study)), stages)
-    counts = {}
-    with connected(uri) as client:
-        for study in params.studies:
-            counts[study] = _project(client, study, rows[study], tags[study])
-        _supersede_other_studies(client, set(params.studies))
-    keys = {study: {row.name: row.key for row in rows[study]} for study in rows}
-    write_text(MARKER, json.dumps(keys, indent=1, sort_keys=True) + "\n")
-    print(f"MLflow at {masked(uri)}:")
+    """Bring MLflow in line with data/runs and reports, and say what it shows."""
+    counts = fill(params)
+    print(f"MLflow at {masked(tracking_uri())}:")
     for study, count in counts.items():
         print(f"  {study}: {count.current} current ({count.new} new), {count.superseded} superseded")
     print("Look at them with `make ui`.")
+
+
+def fill(params: Params) -> dict[str, Count]:
+    """Bring MLflow in line with data/runs and reports, then write data/tracked.json: study -> variant -> content key.
+
+    A `UserError` if results are missing or MLflow cannot be reached; data/tracked.json is left as it was then.
+    """
+    rows = {study: read_rows(study, params) for study in params.studies}
+    common, stages = common_tags(params), locked_stages()
+    counts = {}
+    with connected(tracking_uri()) as client:
+        for study in params.studies:
+            tags = common | stage_tags(paths.stage_of(paths.runs(study)), stages)
+            counts[study] = _project(client, study, rows[study], tags)
+        _supersede_other_studies(client, set(params.studies))
+    keys = {study: {row.name: row.key for row in rows[study]} for study in rows}
+    write_text(MARKER, json.dumps(keys, indent=1, sort_keys=True) + "\n")
+    return counts
 
 
 def _project(client: "MlflowClient", study: str, rows: list[Row], tags: dict[str, str]) -> Count:
@@ -100,24 +105,25 @@ def _project(client: "MlflowClient", study: str, rows: list[Row], tags: dict[str
 
 
 def _experiment(client: "MlflowClient", study: str, rows: list[Row]) -> str:
-    """The id of a study's experiment: made, brought back if it was deleted, set aside if its artifacts lie elsewhere."""
+    """The id of a study's experiment, which is made, or brought back if it was deleted, and described."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(study)
     if found and found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    if found and tracking_uri() == DEFAULT_URI and _lies_elsewhere(found.artifact_location):
+    local = tracking_uri() == DEFAULT_URI
+    if found and local and not _lies_here(found.artifact_location):
         client.rename_experiment(found.experiment_id, f"{study} (moved, {found.experiment_id})")
         found = None
     if not found:
         try:
-            client.create_experiment(study)
-        except MlflowException as error:  # another `track` on the same server was quicker
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        found = client.get_experiment_by_name(study)
+            found = client.get_experiment(client.create_experiment(study, _artifacts(study) if local else None))
+        except MlflowException:
+            found = client.get_experiment_by_name(study)
+            if not found:
+                raise  # it was not that another `track` on the same server was quicker
     module = load_study(study)
-    link = deep_link("", found.experiment_id)
+    link = deep_link("", found.experiment_id).removeprefix("/")  # a server may lie below a path
     tags = {
         STUDY: study,
         "mlflow.note.content": f"{getdoc(module)}\n\nSource: {module.SOURCE}\n\n{HOW_TO_READ.format(link=link)}",
@@ -129,10 +135,14 @@ def _experiment(client: "MlflowClient", study: str, rows: list[Row]) -> str:
     return found.experiment_id
 
 
-def _lies_elsewhere(location: str) -> bool:
-    """Whether a local artifact location is not below ./mlruns, because the checkout was moved or copied."""
-    parts = urlsplit(location)
-    return parts.scheme in ("", "file") and not Path(unquote(parts.path)).is_relative_to(Path("mlruns").resolve())
+def _artifacts(study: str) -> str:
+    """Where the artifacts of a local experiment lie; MLflow's own choice breaks on a `#` in the path."""
+    return (Path("mlruns").resolve() / study).as_uri()
+
+
+def _lies_here(location: str) -> bool:
+    """Whether artifacts lie below ./mlruns; not so after the checkout was moved, for MLflow keeps whole paths."""
+    return Path(unquote(urlsplit(location).path)).is_relative_to(Path("mlruns").resolve())
 
 
 def _write(client: "MlflowClient", experiment: str, row: Row) -> None:
@@ -147,7 +157,7 @@ def _write(client: "MlflowClient", experiment: str, row: Row) -> None:
         client.log_batch(run.run_id, metrics=metrics[first : first + MOST_METRICS])
     name, digest = row.dataset
     source = json.dumps({"uri": str(paths.dataset(name)), "sha256": digest})
-    client.log_inputs(run.run_id, [DatasetInput(Dataset(name, digest[:16], source_type="local", source=source))])
+    client.log_inputs(run.run_id, [DatasetInput(Dataset(name, digest[:8], source_type="local", source=source))])
     for file in row.files:
         folder = str(file.parent) if file.parent.name else None
         client.log_artifact(run.run_id, str(paths.REPORTS / file), folder)
@@ -178,7 +188,7 @@ def _reconcile(client: "MlflowClient", experiment: str, wanted: dict[str, dict[s
 
 
 def _supersede_other_studies(client: "MlflowClient", studies: set[str]) -> None:
-    """Mark all runs of the studies that params.yaml does not have any more; what others keep in MLflow is not touched."""
+    """Mark the runs of studies that params.yaml does not have any more; what others keep there is not touched."""
     ours = f"tags.`{STUDY}` != ''"
     for experiment in _pages(lambda token: client.search_experiments(filter_string=ours, page_token=token)):
         if experiment.name not in studies:

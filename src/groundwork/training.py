@@ -21,10 +21,11 @@ from groundwork.files import load_tensors
 from groundwork.learner import Learner, Metric, Model
 from groundwork.losses import LOSSES
 from groundwork.numerics import Profile
-from groundwork.optimizers import make_optimizer
-from groundwork.params import Params, S, SGDSettings, Variant
+from groundwork.optimizers import Optimizer, make_optimizer
+from groundwork.params import Params
 from groundwork.products import Product, product_for
 from groundwork.runs import Trained, join, write_runs
+from groundwork.settings import S, SGDSettings, Variant
 from groundwork.streams import permutations, stream
 from groundwork.studies import load_study
 
@@ -76,12 +77,15 @@ def fit(
     valid: Rows,
     orders: Tensor,
     metrics: Mapping[str, Metric] | None = None,
+    penalty: Callable[[], Tensor] | None = None,
+    optimizer: Optimizer | None = None,
+    drop_last: bool = False,
 ) -> Learner:
     """Train a model as a variant's settings say; `orders` (epochs or more, …, n) serve where they ask for a shuffle."""
-    optimizer = make_optimizer(settings.optimizer, model.parameters, settings.lr)
-    learner = Learner(model, LOSSES[settings.loss], optimizer, metrics)
+    optimizer = optimizer or make_optimizer(settings.optimizer, model.parameters, settings.lr)
+    learner = Learner(model, LOSSES[settings.loss], optimizer, metrics, penalty)
     chosen = orders[: settings.epochs] if settings.shuffle else [None] * settings.epochs
-    learner.fit(train, valid, settings.batch_size, chosen)
+    learner.fit(train, valid, settings.batch_size, chosen, drop_last)
     return learner
 
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from groundwork.errors import UserError
-from groundwork.params import Params
 from groundwork.mlflow_store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
-from groundwork.tracking import track
+from groundwork.params import Params
+from groundwork.tracking import fill
 
 HOST = "127.0.0.1"
 START = 60  # seconds that the server may take to answer
@@ -30,12 +30,15 @@ def serve(params: Params, port: int) -> None:
         _show(_without_login(uri), _experiments(uri, params))
         return
     if uri == DEFAULT_URI:
-        track(params)
+        try:
+            fill(params)
+        except UserError as error:  # earlier runs are worth a look even so
+            print(f"The newest results are not in MLflow: {error}")
     experiments = _experiments(uri, params)
     free = free_port(port)
     if free != port:
         print(f"Port {port} is taken, using {free}.")
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the server must not outlive us
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the server must not outlive us
         signal.signal(ending, signal.default_int_handler)
     with suppress(KeyboardInterrupt), server(uri, free) as (base_url, process):
         _show(base_url, experiments)

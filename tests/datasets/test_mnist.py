@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from groundwork.datasets.mnist import download_mnist_sample, from_given, read_idx_files, read_pictures
 from groundwork.errors import UserError
-from groundwork.params import Download
+from groundwork.settings import Download
 
 NO_PACKAGE = "groundwork-has-no-such-package@0.0.0"
 NO_CHECKSUM = "md5:" + "0" * 32

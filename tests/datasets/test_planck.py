@@ -6,7 +6,7 @@ from scipy import constants
 from scipy.constants import c, h, k
 
 from groundwork.datasets.planck import generate, radiance
-from groundwork.params import PlanckData
+from groundwork.settings import PlanckData
 
 DATA = PlanckData(
     family="planck", replicates=6, wavelengths=[300, 800], train=400, temperatures=[3000, 5020.5], amplitude=0.05

@@ -3,7 +3,7 @@
 import numpy as np
 
 from groundwork.datasets.regression import generate
-from groundwork.params import RegressionData
+from groundwork.settings import RegressionData
 
 DATA = RegressionData(family="regression", replicates=4, train=1000, valid=1000, w=[2, -3.4], b=4.2, noise=0.01)
 

@@ -8,8 +8,8 @@ import torch
 from torch.testing import assert_close
 
 from groundwork.models.digits import PIXELS, LinearDigits, accuracy, batch_accuracy, start
-from groundwork.params import DigitsSettings
 from groundwork.products import product_for
+from groundwork.settings import DigitsSettings
 
 R, N = 3, 600
 

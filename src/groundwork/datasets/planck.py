@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.constants import c, h, k
 
-from groundwork.params import PlanckData, plain
+from groundwork.settings import PlanckData, plain
 from groundwork.streams import stream, uniform
 
 

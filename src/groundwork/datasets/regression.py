@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from groundwork.params import RegressionData
+from groundwork.settings import RegressionData
 from groundwork.streams import normal, stream
 
 

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from groundwork.params import DigitsSettings
 from groundwork.products import Product, shared_product
+from groundwork.settings import DigitsSettings
 
 PIXELS = 28 * 28
 

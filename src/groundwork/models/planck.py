@@ -38,7 +38,8 @@ def units(name: str, radiance: Tensor) -> tuple[float, float | Tensor]:
     """`unit_T` and `unit_B` of a choice of units, for training radiances (R, n, 1) in W m⁻³ sr⁻¹.
 
     SI: as printed. scaled: 1000 K and 10¹³ W m⁻³ sr⁻¹, which only rescales the learning rate:
-    lr_scaled = lr_SI · unit_B² / unit_T². normalised: 1000 K and each spectrum's own peak, so that one learning rate fits all temperatures.
+    lr_scaled = lr_SI · unit_B² / unit_T². normalised: 1000 K and each spectrum's own peak, so that one learning rate
+    fits all temperatures.
     """
     if name == "SI":
         return 1.0, 1.0

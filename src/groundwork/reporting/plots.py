@@ -20,6 +20,15 @@ def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, ind
     ax.plot(x[seen], middle[seen], color=colour(index), label=label, linestyle=linestyle)
 
 
+def sweep(ax: Axes, x: Sequence[float], columns: Sequence[np.ndarray], label: str, index: int) -> None:
+    """Something against a setting that was varied: the median of each column (R,) and the band of its middle 90 %."""
+    values = np.stack(columns)
+    with np.errstate(invalid="ignore"):
+        low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1, method="closest_observation")
+    ax.fill_between(x, low, high, color=colour(index), alpha=0.2, linewidth=0)
+    ax.plot(x, middle, "o-", markersize=4, color=colour(index), label=label)
+
+
 def strip(
     ax: Axes, groups: Sequence[tuple[str, np.ndarray]], xlabel: str, indices: Sequence[int] | None = None
 ) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from groundwork.claims import Claim, Evidence
-from groundwork.params import plain
 from groundwork.reporting.words import number, to_precision
 from groundwork.runs import Results
+from groundwork.settings import plain
 
 MARKS = {"holds": "✓ holds", "fails": "✗ fails", "undecided": "? undecided"}
 

@@ -15,9 +15,9 @@ if (
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
-    from groundwork.params import LinearSettings
     from groundwork.printed import PrintedValue
     from groundwork.runs import Results, Trained
+    from groundwork.settings import LinearSettings
     from groundwork.training import Block
 
 TITLE = "Learning rate"
@@ -34,30 +34,16 @@ HEADLINE = "parameter_error"
 
 def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     """Linear regression with minibatch SGD, one variant after another on the same draws."""
-    import torch
+    from groundwork.models.linear import train_linear
 
-    from groundwork.batches import Rows
-    from groundwork.models.linear import LinearRegression
-    from groundwork.streams import normal
-    from groundwork.training import fit, kept, length
-
-    train, valid = (Rows(block.slice(f"{part}/X"), block.slice(f"{part}/y")) for part in ("train", "valid"))
-    truth = torch.tensor([*block.made.w, block.made.b])
-    start = block.draw("start", (len(block.made.w), 1), normal)
-    orders = block.orders(len(train), max(variant.settings.epochs for variant in block.variants))
-    for variant in block.variants:
-        model = LinearRegression(variant.settings.sigma * start, block.product)
-        learner = fit(model, variant.settings, train, valid, orders)
-        found = torch.cat([model.w, model.b], dim=1).detach().squeeze(-1)
-        metrics = {f"w{i + 1}": found[:, i] for i in range(len(block.made.w))} | {"b": found[:, -1]}
-        yield kept(learner, metrics | {"parameter_error": length(found - truth)}, {"w": model.w, "b": model.b})
+    return train_linear(block)
 
 
 def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss by step, and how far the parameters end from the truth."""
-    from groundwork.params import plain
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import canvas
+    from groundwork.settings import plain
 
     rates = sorted({runs.variant.settings.lr for runs in results})
     lengths = sorted({runs.variant.settings.epochs for runs in results})

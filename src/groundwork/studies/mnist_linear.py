@@ -16,9 +16,9 @@ if (
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
-    from groundwork.params import DigitsSettings
     from groundwork.printed import PrintedValue
     from groundwork.runs import Results, Trained
+    from groundwork.settings import DigitsSettings
     from groundwork.training import Block
 
 TITLE = "A linear model of digits"

