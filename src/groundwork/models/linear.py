@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +103,10 @@ def optimizer_of(model: LinearRegression | FrameworkRegression, settings: Linear
     if settings.penalty == "proximal_l1":
         return ProximalSGD(model.parameters, settings.lr, model.w, settings.lambd)
     if settings.penalty == "l2" and settings.optimizer == "torch_sgd":
-        groups = [{"params": model.weights, "weight_decay": settings.lambd}, {"params": model.biases}]
+        groups: list[dict[str, Any]] = [
+            {"params": model.weights, "weight_decay": settings.lambd},
+            {"params": model.biases},
+        ]
         return torch.optim.SGD(groups, lr=settings.lr)
     return None
 
