@@ -7,7 +7,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from groundwork.errors import UserError
-from groundwork.files import load_tensors, replacing, save_tensors, write_text
+from groundwork.files import replacing, write_text
+from groundwork.tensors import load_tensors, save_tensors
 
 TENSORS: dict[str, np.ndarray] = {
     "y": np.arange(6, dtype=np.uint8).reshape(2, 3).T,

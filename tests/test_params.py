@@ -44,11 +44,11 @@ studies:
     model: planck
     replicates: 3
     block_size: 3
-    fixed: {T: 5020, noise: common, units: SI, T_start: 3000, loss: squared, optimizer: sgd, lr: 1.0e-21,
+    fixed: {T_true: 5020, noise: common, units: SI, T_start: 3000, loss: squared, optimizer: sgd, lr: 1.0e-21,
             batch_size: 32, epochs: 5, shuffle: true}
     variants:
       as printed: {}
-      cold: {T: 3000, units: scaled}
+      cold: {T_true: 3000, units: scaled}
   mnist_linear:
     dataset: raw/mnist_sample
     model: digits
@@ -106,7 +106,7 @@ def test_variants_override_what_is_fixed(file):
     assert (as_printed.name, cold.name) == ("as printed", "cold")
     assert isinstance(cold.settings, PlanckSettings)
     changed = cold.settings.model_dump().items() - as_printed.settings.model_dump().items()
-    assert changed == {("T", 3000), ("units", "scaled")}
+    assert changed == {("T_true", 3000), ("units", "scaled")}
 
 
 def test_without_variants_and_grid_there_is_one(file):
@@ -175,13 +175,21 @@ MISTAKES = {  # what replaces what in the good file, and what the message says
     "unknown unit in a variant": ("units: scaled", "units: K", ["studies.planck.variants.cold.units = K", "'scaled'"]),
     "empty grid": ("lr: [0.03, 3.0]", "lr: []", [f"{LR}.grid.lr = []", "at least 1"]),
     "grid without a list": ("lr: [0.03, 3.0]", "lr: 0.03", [f"{LR}.grid.lr = 0.03", "list"]),
-    "no variants": ("      as printed: {}\n      cold: {T: 3000, units: scaled}\n", "", ["studies.planck.variants"]),
+    "no variants": (
+        "      as printed: {}\n      cold: {T_true: 3000, units: scaled}\n",
+        "",
+        ["studies.planck.variants"],
+    ),
     "too many variants": ("epochs: [1, 20]", f"epochs: {list(range(1, 300))}", [LR, "598", "at most 500"]),
     "far too many": ("epochs: [1, 20]", f"epochs: &e {[*range(9999)]}\n      batch_size: *e", [LR, "at most 500"]),
     "two variants with one name": ("lr: [0.03, 3.0]", "lr: [3, 3.0]", [LR, "'lr=3 epochs=1'"]),
     "name with a slash": ("as printed", "as/printed", ["studies.planck.variants.as/printed", "match"]),
     "too many replicates": ("replicates: 5\n", "replicates: 6\n", ["replicates = 6", "datasets.line.replicates = 5"]),
-    "T without data": ("T: 3000, units", "T: 3001, units", ["studies.planck.variants.cold.T = 3001", "3000, 5020"]),
+    "T without data": (
+        "T_true: 3000, units",
+        "T_true: 3001, units",
+        ["studies.planck.variants.cold.T_true = 3001", "3000, 5020"],
+    ),
     "nothing left to validate": ("train: 400", "train: 500", ["datasets.star", "wavelengths"]),
     "address without a scheme": ("https://example.org", "example.org", ["publisher = example.org", "match"]),
     "checksum of another kind": ("md5:2d", "crc:2d", ["checksum = crc:2d", "match"]),

@@ -12,13 +12,13 @@ from groundwork import paths
 from groundwork.batches import Rows
 from groundwork.datasets.regression import generate
 from groundwork.errors import UserError
-from groundwork.files import save_tensors
 from groundwork.models.linear import LinearRegression
 from groundwork.params import Params
 from groundwork.products import product_for
 from groundwork.runs import read_runs
 from groundwork.settings import LinearSettings, RegressionData
 from groundwork.streams import normal, uniform
+from groundwork.tensors import save_tensors
 from groundwork.training import Block, fit, kept, length, train_study
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"

@@ -146,10 +146,12 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
             if (
                 isinstance(checked, PlanckSettings)
                 and isinstance(data, PlanckData)
-                and checked.T not in data.temperatures
+                and checked.T_true not in data.temperatures
             ):
                 allowed = ", ".join(plain(T) for T in data.temperatures)
-                return f"{here}.{places['T']} = {plain(checked.T)}: allowed: {allowed} (datasets.*.temperatures)"
+                return (
+                    f"{here}.{places['T_true']} = {plain(checked.T_true)}: allowed: {allowed} (datasets.*.temperatures)"
+                )
     return None
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 CHECKED = Path("data/checked.txt")
+TRACKED = Path("data/tracked.json")
 REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"
 RUNS = Path("data/runs")

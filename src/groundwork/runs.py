@@ -16,9 +16,10 @@ import pandas as pd
 
 from groundwork import paths
 from groundwork.errors import UserError
-from groundwork.files import load_tensors, replacing, save_tensors
+from groundwork.files import replacing
 from groundwork.params import Study
 from groundwork.settings import Dataset, Settings, Variant
+from groundwork.tensors import load_tensors, save_tensors
 
 HISTORY = ["variant", "replicate", "metric", "step", "epoch", "value"]
 FLOAT_FORMAT = "%.9g"  # enough digits for every float32

@@ -139,13 +139,20 @@ class LinearSettings(SGDSettings):
     y_shape: Literal["column", "flat"] = "column"
     penalty: Literal["none", "l2", "l1", "proximal_l1"] = "none"
     lambd: NotNegative = 0.0  # weight of the penalty
+    selection: Literal["given", "training_rows", "hold_out", "k_fold", "validation_rows", "test_rows"] = "given"
+    folds: Annotated[int, Field(ge=2)] | None = None  # of the training rows, to choose lambd by hold_out or k_fold
     remedy: Literal["none", "more_data", "early_stopping", "fewer_inputs", "dropout", "bagging"] = "none"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the inputs that each training row loses
+    members: Count = 1  # of a bagged ensemble
+    truth: Literal["dataset", "dense", "gaussian", "laplace"] = "dataset"  # whose true weights; y is made anew
+    scale: Positive = 0.01  # of another truth: each of its weights, or the standard deviation that they are drawn with
+    outputs: Count = 1  # that one model predicts
 
 
 class PlanckSettings(SGDSettings):
     """The temperature of a black body, in the units of models/planck.py."""
 
-    T: Positive
+    T_true: Positive
     noise: Literal["common", "common_centred", "independent", "independent_centred"]
     units: Literal["SI", "scaled", "normalised"]
     T_start: Positive

@@ -26,6 +26,14 @@ def uniform(streams: Iterable[np.random.Generator], shape: tuple[int, ...]) -> n
     return np.stack([rng.random(shape) for rng in streams])
 
 
+def laplace(streams: Iterable[np.random.Generator], shape: tuple[int, ...]) -> np.ndarray:
+    """Laplace draws of standard deviation 1, one stream a replicate: (R, *shape), float64.
+
+    The difference of two exponential draws: no logarithm, whose last bit depends on the machine.
+    """
+    return np.stack([rng.standard_exponential(shape) - rng.standard_exponential(shape) for rng in streams]) / 2**0.5
+
+
 def permutations(streams: Iterable[np.random.Generator], count: int, n: int) -> np.ndarray:
     """`count` shuffles of 0 … n−1, one after another from each stream: (R, count, n), int64.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from groundwork import paths
+from groundwork.colours import COLOURS
 from groundwork.files import write_text
 from groundwork.mlflow_charts import VIEW_TAG, saved_view
 from groundwork.mlflow_store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
@@ -27,18 +28,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-MARKER = Path("data/tracked.json")
-
 STUDY, KEY, STATUS = "groundwork.study", "groundwork.key", "groundwork.status"
 
 MOST_METRICS = 1000  # of one log_batch
 ROUNDS = 5  # of `_reconcile`; another process that keeps undoing ours has other parameters, and wins
-
-# The first eight are those of the reports' figures.
-COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666"),
-    *("#8C564B", "#17BECF", "#BCBD22", "#1B4F2A", "#F781BF", "#003366", "#FF6F61", "#88CC66"),
-)
 
 HOW_TO_READ = """\
 [Compare the current runs as charts]({link})
@@ -84,7 +77,7 @@ def fill(params: Params) -> dict[str, Count]:
             counts[study] = _project(client, study, rows[study], tags)
         _supersede_other_studies(client, set(params.studies))
     keys = {study: {row.name: row.key for row in rows[study]} for study in rows}
-    write_text(MARKER, json.dumps(keys, indent=1, sort_keys=True) + "\n")
+    write_text(paths.TRACKED, json.dumps(keys, indent=1, sort_keys=True) + "\n")
     return counts
 
 

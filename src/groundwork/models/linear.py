@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from groundwork.batches import Rows
+from groundwork.learner import Metric
+from groundwork.losses import mse
 from groundwork.optimizers import Optimizer, ProximalSGD
 from groundwork.products import Product
 from groundwork.settings import LinearSettings
-from groundwork.streams import normal, uniform
+from groundwork.streams import laplace, normal, uniform
 from groundwork.training import Block, fit, kept, length
 
 if TYPE_CHECKING:
@@ -59,9 +62,43 @@ class FrameworkRegression:
         return torch.stack([member.bias.detach()[None] for member in self.members])
 
 
+class Dropout:
+    """A linear model whose training rows lose inputs: each is multiplied by its own row of `masks` (R, steps·B, d).
+
+    Predictions use all inputs, so the masks must have a mean of one.
+    """
+
+    def __init__(self, model: LinearRegression, masks: Tensor) -> None:
+        self.model, self.masks, self.used = model, masks, 0
+        self.parameters = model.parameters
+
+    def __call__(self, X: Tensor) -> Tensor:
+        if torch.is_grad_enabled():  # the learner predicts without gradients
+            self.used += X.shape[1]
+            X = X * self.masks[:, self.used - X.shape[1] : self.used]
+        return self.model(X)
+
+
 def rows(block: Block[LinearSettings], part: str) -> Rows:
     """The block's own rows of a part of the data: X (R, n, d), y (R, n, 1)."""
     return Rows(block.slice(f"{part}/X"), block.slice(f"{part}/y"))
+
+
+def true_weights(block: Block[LinearSettings], settings: LinearSettings) -> Tensor:
+    """The true w of a variant, (R, d, 1): the dataset's, or one made for the first `inputs`, the others zero."""
+    w = torch.tensor(block.made.weights)[:, None].repeat(len(block.replicates), 1, 1)
+    if settings.truth == "dataset":
+        return w
+    inputs = settings.inputs or w.shape[1]
+    draws = {"gaussian": normal, "laplace": laplace}
+    made = block.draw("truth", (inputs, 1), draws[settings.truth]) if settings.truth in draws else torch.ones(inputs, 1)
+    w[:, :inputs], w[:, inputs:] = settings.scale * made, 0
+    return w
+
+
+def with_truth(block: Block[LinearSettings], part: Rows, w: Tensor) -> Rows:
+    """Rows of the dataset as they were if its true weights were w (R, d, 1): the same inputs, bias and noise."""
+    return Rows(part.X, part.y + block.product(part.X, w - torch.tensor(block.made.weights)[:, None]))
 
 
 def start(block: Block[LinearSettings], settings: LinearSettings, inputs: int) -> tuple[Tensor, Tensor]:
@@ -98,6 +135,25 @@ def l2_penalty(w: Tensor) -> Tensor:
     return (w**2).sum((1, 2)) / 2
 
 
+def penalty_metrics(model: LinearRegression | FrameworkRegression, train: Rows) -> dict[str, Metric]:
+    """What a penalty changes, by epoch: mse (validation), train/mse, l2_penalty, and the part of that which is unseen.
+
+    Every gradient is a sum of training rows, so the part of w at a right angle to all of them only decays.
+    """
+    rows_of = np.linalg.qr(train.X.mT.double().numpy())[0]  # (R, d, n): an orthonormal basis of the training rows
+
+    def unseen(*_: Tensor) -> Tensor:
+        w = model.w.detach().double().numpy()
+        return l2_penalty(torch.from_numpy(w - rows_of @ (rows_of.mT @ w))).float()
+
+    return {
+        "mse": mse,
+        "train/mse": lambda *_: mse(model(train.X).detach(), train.y),
+        "l2_penalty": lambda *_: l2_penalty(model.w.detach()),
+        "l2_unseen": unseen,
+    }
+
+
 def optimizer_of(model: LinearRegression | FrameworkRegression, settings: LinearSettings) -> Optimizer | None:
     """The optimiser, where it does the penalising: the framework's weight decay, or the proximal ℓ1 step."""
     if settings.penalty == "proximal_l1":
@@ -109,6 +165,17 @@ def optimizer_of(model: LinearRegression | FrameworkRegression, settings: Linear
         ]
         return torch.optim.SGD(groups, lr=settings.lr)
     return None
+
+
+def stable_lr(train: Rows, settings: LinearSettings) -> np.ndarray:
+    """2/λ_max, (R,): the largest learning rate with which descent on all rows at once converges.
+
+    λ_max is the largest eigenvalue of the loss' Hessian: X̃ᵀX̃/n, X̃ with a column of ones, times what the loss makes of
+    it; a sum over a minibatch is as many times its mean.
+    """
+    X = np.concatenate([train.X.double().numpy(), np.ones((*train.X.shape[:-1], 1))], axis=-1)
+    curvature = np.linalg.eigvalsh(X.mT @ X / len(train))[:, -1]
+    return 2 / (curvature * {"squared": 1, "mse": 2, "mse_sum": 2 * settings.batch_size}[settings.loss])
 
 
 def final_parameters(block: Block[LinearSettings], w: Tensor, b: Tensor) -> dict[str, Tensor]:
@@ -126,10 +193,14 @@ def final_parameters(block: Block[LinearSettings], w: Tensor, b: Tensor) -> dict
     }
 
 
-def train_linear(block: Block[LinearSettings]) -> Iterator[Trained]:
+def train_linear(
+    block: Block[LinearSettings],
+    metrics_of: Callable[[LinearRegression | FrameworkRegression, Rows], Mapping[str, Metric]] | None = None,
+) -> Iterator[Trained]:
     """Every variant with minibatch SGD on the regression data, one after another on the same draws.
 
-    Variants that train on equally many rows see them in the same order.
+    Variants that train on equally many rows see them in the same order. `metrics_of(model, training rows)`: what else
+    to measure after each epoch.
     """
     train, valid = rows(block, "train"), rows(block, "valid")
     longest: dict[int, int] = {}
@@ -147,6 +218,7 @@ def train_linear(block: Block[LinearSettings]) -> Iterator[Trained]:
             some,
             valid,
             orders[len(some)],
+            metrics=metrics_of(model, some) if metrics_of else None,
             penalty=penalty_of(model, settings),
             optimizer=optimizer_of(model, settings),
             drop_last=settings.drop_last,

@@ -10,7 +10,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#666666"]  # Okabe and Ito's
+from groundwork.colours import COLOURS
+
 GREY = "#888888"
 
 STYLE: dict[Any, Any] = {

@@ -13,7 +13,7 @@ def number(value: float, digits: int = 4) -> str:
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    return f"{float(f'{value:.{digits}g}'):.{digits}g}".replace("-", "−")
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def to_precision(value: float, sd: float) -> str:

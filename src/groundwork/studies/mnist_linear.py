@@ -57,7 +57,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     from groundwork.reporting.plots import curve_with_band, picture, strip
     from groundwork.reporting.style import canvas
 
-    distinct = [runs for runs in results if runs.variant.settings.optimizer == "sgd"]
+    distinct = [runs for runs in results if runs.variant.settings.optimizer == "sgd"] or list(results)
     curves, axes = canvas(columns=2, height=3.8)
     for ax, shuffled in zip(axes, (False, True), strict=True):
         for index, runs in enumerate(distinct):
@@ -146,7 +146,7 @@ def claims() -> list[Claim]:
 
 
 def printed() -> list[PrintedValue]:
-    """Five curves; the book counts its untrained model as epoch 0, the Learner's table starts after epoch 1."""
+    """Four curves; the book counts its untrained model as epoch 0, the Learner's table starts after epoch 1."""
     from groundwork.printed import PrintedValue
 
     scratch = "init N(0;1) lr=1 batch_size=256 not shuffled epochs 0..21"

@@ -46,13 +46,13 @@ def train(block: Block[PlanckSettings]) -> Iterator[Trained]:
     orders = block.orders(X["train"].shape[1], max(variant.settings.epochs for variant in block.variants))
     for variant in block.variants:
         settings = variant.settings
-        y = {part: block.slice(f"{part}/T={plain(settings.T)}/{settings.noise}") for part in X}
+        y = {part: block.slice(f"{part}/T={plain(settings.T_true)}/{settings.noise}") for part in X}
         unit_T, unit_B = units(settings.units, y["train"])
         train, valid = (Rows(X[part], y[part] / unit_B) for part in X)
         model = BlackBody(settings.T_start, R, unit_T, unit_B)
         learner = fit(model, settings, train, valid, orders, {"T": model.temperature})
         spectrum = {"y": y["train"][:1].clone(), "y_hat": (learner.predict(train) * unit_B)[:1]}
-        metrics = {"T": model.kelvin, "T_error": model.kelvin - settings.T}
+        metrics = {"T": model.kelvin, "T_error": model.kelvin - settings.T_true}
         yield kept(learner, metrics, {"T": model.kelvin, **spectrum})
 
 
@@ -69,7 +69,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     hot = [runs for runs in results if runs.variant.settings.units == "normalised"]
     spectra, (ax,) = canvas()
     for runs in hot:
-        T, index = plain(runs.variant.settings.T), temperatures.index(runs.variant.settings.T)
+        T, index = plain(runs.variant.settings.T_true), temperatures.index(runs.variant.settings.T_true)
         y, y_hat = runs.weights["y"][0, :, 0] / 1e13, runs.weights["y_hat"][0, :, 0] / 1e13
         wavelengths = np.arange(first, first + len(y))
         ax.plot(wavelengths, y, ".", markersize=2, color=colour(index), alpha=0.35, rasterized=True)
@@ -82,7 +82,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         results[name] for name in ("T=3000", "T=4000", "T=5000", "as printed", "T=6000") if name in results.variants
     ]
     for runs in printed:
-        T = runs.variant.settings.T
+        T = runs.variant.settings.T_true
         curve_with_band(ax, *runs.curve("T"), label=f"true T = {plain(T)} K", index=temperatures.index(T))
         ax.axhline(T, color=GREY, linewidth=0.8, linestyle=":")
     ax.set(xlabel="epoch", ylabel="temperature, K")
@@ -95,8 +95,8 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
     errors, (ax,) = canvas(height=3.2)
     ax.axvline(0, color=GREY, linewidth=1)
-    groups = [(f"{plain(runs.variant.settings.T)} K", runs["T_error"]) for runs in hot]
-    order = [temperatures.index(runs.variant.settings.T) for runs in hot]
+    groups = [(f"{plain(runs.variant.settings.T_true)} K", runs["T_error"]) for runs in hot]
+    order = [temperatures.index(runs.variant.settings.T_true) for runs in hot]
     strip(ax, groups, "temperature found − true temperature, K", order)
     return {
         "spectra.svg": (
@@ -195,7 +195,7 @@ def answer(results: Results) -> str:
     independent, converged = results["independent"], results["normalised T=5020"]
     settings = printed.variant.settings
     return f"""
-    Yes, but the printed set-up reads every body too hot: for a true {plain(settings.T)} K it finds
+    Yes, but the printed set-up reads every body too hot: for a true {plain(settings.T_true)} K it finds
     {mean_sd(printed["T"], 0)} K. Noise from [0, {plain(results.data.amplitude)}) makes the spectrum brighter by
     {fixed(50 * results.data.amplitude, 1)} % on average, and brighter is hotter. Drawing it for each point anew does
     not help (error {mean_sd(independent["T_error"], 1)} K): it is the mean that biases. That the factor is common to
