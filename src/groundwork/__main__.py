@@ -15,7 +15,10 @@ from groundwork.errors import ParamsError, UserError
 from groundwork.params import Params, read_params
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or "").split("\n")[0]
+    help="The first experiments of deep learning as a pipeline. Run it from the root of the repository.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 Dataset = Annotated[str, typer.Option(help="a dataset of params.yaml")]
@@ -116,15 +119,12 @@ def show() -> None:
 
 
 def main() -> None:
-    """Run a command; a `UserError` is one line on stderr, Ctrl-C is exit code 130."""
+    """Run a command; a `UserError` is one line on stderr. Ctrl-C ends it with code 130, which typer sees to."""
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":
