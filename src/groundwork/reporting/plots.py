@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 
 from groundwork.reporting.style import colour
 
+MOST_POINTS = 200  # of a curve; more only make the file larger
+
 
 def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, index: int, linestyle: str = "-") -> None:
     """The median over the replicates, values (S, R), and the band that holds the middle 90 % of them.
@@ -15,7 +17,8 @@ def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, ind
     """
     with np.errstate(invalid="ignore"):
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1, method="closest_observation")
-    seen = np.isfinite(middle) & (middle < 1e30)
+    seen = np.flatnonzero(np.isfinite(middle) & (middle < 1e30))
+    seen = seen[:: max(1, len(seen) // MOST_POINTS)]
     ax.fill_between(x[seen], low[seen], high[seen], color=colour(index), alpha=0.2, linewidth=0)
     ax.plot(x[seen], middle[seen], color=colour(index), label=label, linestyle=linestyle)
 

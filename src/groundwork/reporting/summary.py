@@ -16,6 +16,12 @@ from groundwork.reporting.words import number
 
 CLAIMS = ["study", "claim", "holds", "replicates", "effect", "ci_low", "ci_high", "verdict"]
 PRINTED = ["source", "item", "quantity", "setting", "printed", "mean", "sd", "low", "high", "replicates", "verdict"]
+SOURCES = {  # what the `SOURCE` of a study begins with, and what that source is about
+    "d2l §3.4": "Linear regression from scratch",
+    "d2l §3.5": "Linear regression by the framework",
+    "d2l §3.7": "Weight decay",
+    "fastbook ch. 4": "Telling 3s from 7s",
+}
 VERDICTS = ("holds", "fails", "undecided")
 
 
@@ -46,7 +52,11 @@ def write_summary(params: Params) -> None:
             "runs": sum(len(summary["headline"]) * summary["replicates"] for summary in summaries.values()),
             "claims": _counts(claims, VERDICTS),
             "printed": _counts(printed, ("exact", "consistent", "explained", "inconsistent")),
-            "table": studies_table(summaries),
+            "tables": {
+                f"{heading} ({source})": studies_table(part)
+                for source, heading in SOURCES.items()
+                if (part := {study: s for study, s in summaries.items() if s["source"].startswith(source)})
+            },
             "failed": [claim for claim in claims if claim["verdict"] == "fails"],
         },
     )

@@ -18,14 +18,15 @@ def number(value: float, digits: int = 4) -> str:
 
 def to_precision(value: float, sd: float) -> str:
     """A number with as many decimals as its spread gives a meaning to: 2.00000 for an sd of 0.00033."""
-    if sd <= 0 or not 1e-6 < abs(value) < 1e6:
+    decimals = 1 - math.floor(math.log10(sd)) if 0 < sd < math.inf else -1
+    if not 0 <= decimals <= 8 or abs(value) >= 1e6 or fixed(value, decimals).strip("−0.") == "":
         return number(value)
-    return fixed(value, max(0, 1 - math.floor(math.log10(sd))))
+    return fixed(value, decimals)
 
 
 def fixed(value: float, decimals: int) -> str:
-    """A number with so many decimals: 21.9."""
-    return f"{value:.{decimals}f}".replace("-", "−")
+    """A number with so many decimals: 21.9; zero has no sign."""
+    return f"{value:z.{decimals}f}".replace("-", "−")
 
 
 def percent(share: float, decimals: int = 1) -> str:
