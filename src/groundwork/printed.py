@@ -91,10 +91,12 @@ def _ours(runs: VariantRuns, printed: PrintedValue, points: int) -> np.ndarray:
 def _verdict(texts: list[str], ours: np.ndarray) -> str:
     printed = np.array([float(text) for text in texts])
     half_digit = np.array([_half_digit(text) for text in texts])
-    if ours.shape[1] == 1:
+    if (ours == ours[:, :1]).all():  # one replicate, or a number that does not depend on chance
         return "exact" if (np.abs(ours[:, 0] - printed) <= half_digit).all() else "inconsistent"
     if len(printed) > 1:
         return "consistent" if _joint_distance(printed, ours, half_digit) else "inconsistent"
+    if np.isnan(printed).any():  # the source left the numbers: so do more of ours than the central 99 % leave out
+        return "consistent" if (~np.isfinite(ours)).mean() > 1 - CENTRAL else "inconsistent"
     if np.abs(ours).max() > 1e6 and np.isfinite(printed).all():  # diverged: compare the order of magnitude
         printed, ours, half_digit = np.log10(np.abs(printed)), np.log10(np.abs(ours)), np.array([0.5])
     low, high = central(ours[0])

@@ -68,7 +68,7 @@ class Dropout:
     Predictions use all inputs, so the masks must have a mean of one.
     """
 
-    def __init__(self, model: LinearRegression, masks: Tensor) -> None:
+    def __init__(self, model: LinearRegression | FrameworkRegression, masks: Tensor) -> None:
         self.model, self.masks, self.used = model, masks, 0
         self.parameters = model.parameters
 
