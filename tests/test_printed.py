@@ -35,7 +35,7 @@ def runs_of(name: str, final: np.ndarray, curve: np.ndarray | None = None) -> Va
 
 def judged(printed: PrintedValue, *variants: VariantRuns) -> dict[str, object]:
     results = Results("study", {runs.variant.name: runs for runs in variants}, settings=[], metrics=["x"], data=None)
-    return judge(printed, results)
+    return judge(printed, results, reference())
 
 
 def verdict(printed: PrintedValue, *variants: VariantRuns) -> object:

@@ -40,9 +40,8 @@ def reference() -> pd.DataFrame:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
-def judge(printed: PrintedValue, results: Results) -> dict[str, object]:
-    """One row of reports/printed_values.csv."""
-    rows = reference()
+def judge(printed: PrintedValue, results: Results, rows: pd.DataFrame) -> dict[str, object]:
+    """One row of reports/printed_values.csv, from the `reference()` rows."""
     row = rows[
         (rows["item"] == printed.item) & (rows["quantity"] == printed.quantity) & (rows["setting"] == printed.setting)
     ].iloc[0]

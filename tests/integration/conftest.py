@@ -153,8 +153,10 @@ def shrink(params: Any, archive: Path) -> None:
     """The shipped parameters, tiny: every study and variant, on few rows, for three replicates in two blocks."""
     params["jobs"] = 1  # so that everything is loaded by the one process that is watched
     params["downloads"]["mnist_sample"]["checksum"] = "md5:" + hashlib.md5(archive.read_bytes()).hexdigest()
-    params["datasets"]["regression"].update(replicates=3, train=100, valid=50)
-    params["datasets"]["planck"].update(replicates=3, wavelengths=[300, 800], train=400)
+    for dataset in params["datasets"].values():
+        dataset["replicates"] = 3
+    params["datasets"]["regression"].update(train=100, valid=50)
+    params["datasets"]["planck"].update(wavelengths=[300, 800], train=400)
     for study in params["studies"].values():
         study.update(replicates=min(3, study["replicates"]), block_size=min(2, study["block_size"]))
 

@@ -7,7 +7,7 @@ from scipy.linalg import null_space
 from torch import nn
 from weight_decay_by_numpy import descended, high_dimensional, mse, start
 
-from groundwork.printed import judge
+from groundwork.printed import judge, reference
 from groundwork.studies import load_study
 
 EPOCHS = 10
@@ -57,7 +57,7 @@ def test_a_lazy_layer_loses_what_is_written_before_its_first_batch():
 
 def test_the_printed_concise_value_comes_from_the_default_start(results):
     study, runs = load_study("weight_decay"), results("weight_decay")
-    rows = [judge(value, runs) for value in study.printed()]
+    rows = [judge(value, runs, reference()) for value in study.printed()]
     assert [row["printed"] for row in rows] == ["0.0097", "0.0013", "0.0136"]
     meant, got = runs["concise as meant"]["l2_penalty"], runs["concise"]["l2_penalty"]
     assert meant.max() < 0.003 < 0.0136 / 2 < got.min()

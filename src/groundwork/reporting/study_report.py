@@ -10,7 +10,7 @@ from typing import Any
 from groundwork import paths
 from groundwork.files import replacing, write_text
 from groundwork.params import Params
-from groundwork.printed import judge
+from groundwork.printed import judge, reference
 from groundwork.reporting.pages import render
 from groundwork.reporting.style import house_style, save
 from groundwork.reporting.tables import claims_table, curves_table, metric_table, printed_table, settings_table
@@ -23,7 +23,8 @@ def write_report(name: str, params: Params) -> None:
     results = read_runs(name, params.studies[name], params.data_of(name))
     study = load_study(name)
     judged = [(claim, claim.judge(results)) for claim in study.claims()]
-    printed = [judge(value, results) for value in study.printed()]
+    rows = reference()
+    printed = [judge(value, results, rows) for value in study.printed()]
     captions = _draw(name, study, results)
     question, about = question_of(study)
     answer = _answer(study, results)

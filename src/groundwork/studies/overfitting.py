@@ -106,7 +106,7 @@ def masks(block: Block[LinearSettings], settings: LinearSettings, train: Rows) -
 
 
 def resampled(block: Block[LinearSettings], train: Rows, member: int) -> Rows:
-    """As many rows, drawn with replacement (bootstrap)."""
+    """As many rows, drawn with replacement (bootstrap); that is all in which the members of an ensemble differ."""
     import torch
 
     from groundwork.batches import Rows
@@ -128,13 +128,13 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     names, baseline = list(results.variants), results["baseline"]
     epochs, untreated = baseline.curve("val/loss")
     loss, axes = canvas(columns=3, rows=2, height=6.0)
-    for ax, name in zip(axes, REMEDIES, strict=True):
+    for ax, (name, runs) in zip(axes, {name: results[name] for name in REMEDIES}.items(), strict=True):
         index = names.index(name)
         ax.plot(epochs, np.median(untreated, axis=1), color=GREY, label="validation rows, baseline")
-        curve_with_band(ax, *results[name].curve("val/loss"), label="validation rows", index=index)
-        fitted = np.median(results[name].curve("fit/loss")[1], axis=1)
+        curve_with_band(ax, *runs.curve("val/loss"), label="validation rows", index=index)
+        fitted = np.median(runs.curve("fit/loss")[1], axis=1)
         ax.plot(epochs, fitted, "--", color=colour(index), label="training rows")
-        mean = results[name]["mean/loss"].mean()
+        mean = runs["mean/loss"].mean()
         ax.axhline(mean, color="black", linestyle=":", linewidth=1, label="the mean of y instead")
         ax.set(title=name, ylim=(0, 0.027))
         ax.set_xticks(epochs[::5])
@@ -242,7 +242,10 @@ def answer(results: Results) -> str:
     gain = {name: 1 - (runs["test/loss"] / baseline["test/loss"]).mean() for name, runs in results.variants.items()}
     flattered = 1 - (stopped["val/loss"] / baseline["val/loss"]).mean()
     rows, all_rows = baseline.variant.settings.rows, results["more data"].variant.settings.rows
-    decayed = 1 - (results["weight decay zero start"]["test/loss"] / results["zero start"]["test/loss"]).mean()
+    zero = results["zero start"]["test/loss"]
+    decayed, bagged = (
+        1 - (results[f"{remedy} zero start"]["test/loss"] / zero).mean() for remedy in ("weight decay", "bagging")
+    )
     return f"""
     More data, and here little else. The baseline fits its {rows} rows to {number(baseline["fit/loss"].mean(), 1)} and
     has a test loss of {fixed(loss["baseline"], 4)}, where predicting every row as the mean of those {rows} has
@@ -250,18 +253,19 @@ def answer(results: Results) -> str:
     ({percent(gain["more data"], 0)} less), and that is the rows' doing: as many steps on {rows} rows change nothing.
 
     Of what needs no more rows, fewer inputs take {percent(gain["fewer inputs"], 0)} off, dropout
-    {percent(gain["dropout"], 0)}, weight decay {percent(gain["weight decay"], 0)}. Most of that is not learning. With
-    {results.data.inputs} weights and {rows} rows nine tenths of the random start are never touched by a gradient and
-    stay in the model as noise; a start from zero has none, and takes {percent(gain["zero start"], 0)} off by itself. On
-    top of it weight decay gains {percent(decayed, 1)}. And the best of these remedies, in hindsight for each replicate,
-    still does not beat the mean: {rows} rows say too little about {results.data.inputs} equal weights.
+    {percent(gain["dropout"], 0)}, weight decay {percent(gain["weight decay"], 0)}. Most of that is forgetting, not
+    learning: with {results.data.inputs} weights and {rows} rows no gradient ever touches
+    {percent(1 - rows / results.data.inputs, 0)} of the random start, which stays in the model as noise. A start from
+    zero has none, and takes {percent(gain["zero start"], 0)} off by itself; on top of it weight decay gains
+    {percent(decayed, 1)}. And the best of these remedies, in hindsight for each replicate, still does not beat the
+    mean: {rows} rows say too little about {results.data.inputs} equal weights.
 
     Two remedies make things worse. Early stopping picks the epoch by {results.data.valid} validation rows and looks
     {percent(flattered, 1)} better on them, but is {percent(-gain["early stopping"], 1)} worse on fresh rows: the loss
     does not rise again here, so there is nothing to stop before. Where it does, with as many inputs as rows and 80
     epochs, stopping takes the test loss from {fixed(loss["fewer inputs 80 epochs"], 4)} to
-    {fixed(loss["fewer inputs early stopping"], 4)}. Bagging costs {percent(-gain["bagging"], 1)}: each of its
-    {results["bagging"].variant.settings.members} members sees fewer distinct rows, and averaging cannot cancel a start
-    that they share. Dropout of p = ½ is weight decay with λ = p/(1 − p) = 1 only in the mean over its masks; their
-    noise leaves it at {fixed(loss["dropout"], 4)} where λ = 1 has {fixed(loss["weight decay lambd=1"], 4)}.
+    {fixed(loss["fewer inputs early stopping"], 4)}. Bagging costs {percent(-gain["bagging"], 1)} ({percent(-bagged, 1)}
+    from a start of zero): each of its {results["bagging"].variant.settings.members} members sees fewer distinct rows,
+    and rows are what is short. Dropout of p = ½ is weight decay with λ = p/(1 − p) = 1 only in the mean over its masks;
+    their noise leaves it at {fixed(loss["dropout"], 4)} where λ = 1 has {fixed(loss["weight decay lambd=1"], 4)}.
     """
