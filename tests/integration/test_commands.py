@@ -88,7 +88,7 @@ def test_dvc_repro_stops_at_nonsense_before_anything_else(own):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["train", "--study", "nonsense"], "params.yaml: studies.nonsense: not there; allowed: initialization, "),
+        (["train", "--study", "nonsense"], "params.yaml: studies.nonsense: not there; allowed: planck, "),
         (["generate", "--dataset", "mnist_sample"], "params.yaml: datasets.mnist_sample: not there; allowed: "),
         (["download", "--dataset", "planck"], "params.yaml: downloads.planck: not there; allowed: mnist_sample"),
     ],

@@ -1,15 +1,19 @@
 """`dvc repro` from a fresh clone: everything is there, again runs nothing, anywhere else gives the same bytes."""
 
+from dataclasses import replace
+
 import pandas as pd
 from safetensors.numpy import load_file
+
+from conftest import FEW
 
 RESULTS = ("data/raw", "data/generated", "data/runs", "data/reports", "reports", "dvc.lock")
 
 
-def test_every_out_is_there(clone, stages):
-    outs = {name: {out: (clone.root / out).exists() for out in stage.outs} for name, stage in stages.items()}
+def test_every_out_is_there(elsewhere, stages):
+    outs = {name: {out: (elsewhere.root / out).exists() for out in stage.outs} for name, stage in stages.items()}
     assert outs == {name: dict.fromkeys(stage.outs, True) for name, stage in stages.items()}
-    assert list(clone.root.rglob("*.partial")) == []
+    assert list(elsewhere.root.rglob("*.partial")) == []
 
 
 def test_git_sees_only_reports_and_lock(clone):
@@ -38,12 +42,23 @@ def test_a_second_time_runs_nothing(clone):
 
 def test_a_strange_machine_gives_the_same_bytes(clone, elsewhere):
     """Another folder, umask, time zone, locale, matplotlibrc, and wishes for other kernels and more threads."""
-    assert elsewhere.hashes(*RESULTS) == clone.hashes(*RESULTS)
+    data = list(clone.hashes("data/raw", "data/generated"))
+    places = data + [
+        place for study in FEW for place in (f"data/runs/{study}", f"reports/{study}.md", f"reports/figures/{study}")
+    ]
+    assert elsewhere.hashes(*places) == clone.hashes(*places)
 
 
-def test_two_processes_give_the_same_bytes(clone, elsewhere, tmp_path):
+def test_a_strange_machine_gives_the_same_summary(clone, elsewhere, tmp_path):
+    other = replace(elsewhere, root=clone.copy(tmp_path / "clone").root)
+    (other.root / "reports/index.html").unlink()
+    other.succeed("python", "-m", "groundwork", "summary")
+    assert other.hashes("reports") == clone.hashes("reports")
+
+
+def test_two_processes_give_the_same_bytes(elsewhere, tmp_path):
     other = elsewhere.copy(tmp_path / "clone")
     (other.root / "data/runs/mnist_linear/runs.csv").unlink()
     with other.changed("params.yaml", other.params_with("jobs", 2)):
         other.succeed("python", "-m", "groundwork", "train", "--study", "mnist_linear")
-    assert other.hashes("data/runs") == clone.hashes("data/runs")
+    assert other.hashes("data/runs") == elsewhere.hashes("data/runs")

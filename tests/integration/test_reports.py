@@ -5,34 +5,34 @@ import re
 import pandas as pd
 
 
-def test_the_html_page_needs_nothing_else(clone):
-    html = (clone.root / "reports/index.html").read_text(encoding="utf-8")
+def test_the_html_page_needs_nothing_else(elsewhere):
+    html = (elsewhere.root / "reports/index.html").read_text(encoding="utf-8")
     sources = re.findall(r'src="([^"]*)"', html)
-    assert len(sources) == len(list((clone.root / "reports/figures").glob("*/*")))
+    assert len(sources) == len(list((elsewhere.root / "reports/figures").glob("*/*")))
     assert all(source.startswith("data:image/") for source in sources)
     assert not re.search(r"@import|<script|<iframe|url\(", html)
     links = set(re.findall(r'href="([^"]*)"', html)) - {"data:,", "claims.csv", "printed_values.csv", "index.html"}
     assert links <= {f"#{name}" for name in re.findall(r'id="([^"]*)"', html)}
 
 
-def test_the_html_page_shows_no_tags(clone):
-    html = (clone.root / "reports/index.html").read_text(encoding="utf-8")
+def test_the_html_page_shows_no_tags(elsewhere):
+    html = (elsewhere.root / "reports/index.html").read_text(encoding="utf-8")
     assert re.findall("&lt;/?[a-z]+&gt;", html) == []
 
 
-def test_links_between_the_pages_lead_somewhere(clone):
-    for page in (clone.root / "reports").glob("*.md"):
+def test_links_between_the_pages_lead_somewhere(elsewhere):
+    for page in (elsewhere.root / "reports").glob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_tables_for_programs(clone, stages):
+def test_the_tables_for_programs(elsewhere, stages):
     studies = [name.removeprefix("report@") for name in stages if name.startswith("report@")]
-    claims = pd.read_csv(clone.root / "reports/claims.csv")
+    claims = pd.read_csv(elsewhere.root / "reports/claims.csv")
     assert list(claims["study"].unique()) == studies
     assert list(claims)[1:] == ["claim", "holds", "replicates", "effect", "ci_low", "ci_high", "verdict"]
     assert set(claims["verdict"]) <= {"holds", "fails", "undecided"}
-    printed = pd.read_csv(clone.root / "reports/printed_values.csv")
+    printed = pd.read_csv(elsewhere.root / "reports/printed_values.csv")
     names = ["source", "item", "quantity", "setting", "printed", "mean", "sd", "low", "high", "replicates", "verdict"]
     assert list(printed) == names
     assert set(printed["verdict"]) <= {"exact", "consistent", "explained", "inconsistent"}
