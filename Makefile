@@ -14,7 +14,7 @@ help: ## this list
 repro: $(READY) ## the whole pipeline: data, training, reports, MLflow
 	@groundwork check
 	@dvc repro
-	@groundwork track
+	@if [ -n "$$MLFLOW_TRACKING_URI" ] || [ ! -e mlflow.db ]; then groundwork track; fi  # DVC cannot see MLflow's store
 	@groundwork show
 
 test: $(READY) ## all tests

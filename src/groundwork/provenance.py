@@ -39,7 +39,7 @@ def stage_tags(stage: str, stages: dict) -> dict[str, str]:
 def locked_stages() -> dict:
     """The stages of dvc.lock by name; none if there is no such file yet."""
     try:
-        lock = YAML(typ="safe", pure=True).load(LOCK.read_text(encoding="utf-8"))
+        lock = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (YAMLError, UnicodeDecodeError) as error:
