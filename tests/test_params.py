@@ -190,6 +190,8 @@ MISTAKES = {  # what replaces what in the good file, and what the message says
         "T_true: 3001, units",
         ["studies.planck.variants.cold.T_true = 3001", "3000, 5020"],
     ),
+    "more rows than there are": ("sigma: 0.01", "sigma: 0.01, rows: 99999", [f"{LR}.fixed.rows = 99999", "at most"]),
+    "more inputs than there are": ("sigma: 0.01", "sigma: 0.01, inputs: 3", [f"{LR}.fixed.inputs = 3", "at most 2"]),
     "nothing left to validate": ("train: 400", "train: 500", ["datasets.star", "wavelengths"]),
     "address without a scheme": ("https://example.org", "example.org", ["publisher = example.org", "match"]),
     "checksum of another kind": ("md5:2d", "crc:2d", ["checksum = crc:2d", "match"]),

@@ -56,6 +56,14 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 # --- a whole study ---------------------------------------------------------------------------------------------------
 
 
+def test_a_setting_that_the_study_does_not_use_is_refused():
+    params = tiny()
+    params.studies[STUDY].fixed["remedy"] = "dropout"
+    with pytest.raises(UserError, match=r"studies\.learning_rate: .* sets remedy, which this study does not use"):
+        trained(params)
+    assert not paths.runs(STUDY).exists()
+
+
 def test_files_and_rows():
     params = tiny()
     assert list(trained(params)) == ["history.parquet", "runs.csv", "weights.safetensors"]

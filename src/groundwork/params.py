@@ -24,10 +24,12 @@ from groundwork.settings import (
     Count,
     Dataset,
     Downloads,
+    LinearSettings,
     Model,
     PlanckData,
     PlanckSettings,
     Setting,
+    Settings,
     Variant,
     plain,
 )
@@ -143,15 +145,24 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
             if study.replicates > data.replicates:
                 limit = f"datasets.{study.dataset.removeprefix('generated/')}.replicates = {data.replicates}"
                 return f"{here}.replicates = {study.replicates}: allowed: at most {limit}"
-            if (
-                isinstance(checked, PlanckSettings)
-                and isinstance(data, PlanckData)
-                and checked.T_true not in data.temperatures
-            ):
-                allowed = ", ".join(plain(T) for T in data.temperatures)
+            misfit = _misfit(checked, data)
+            if misfit:
+                key, allowed = misfit
                 return (
-                    f"{here}.{places['T_true']} = {plain(checked.T_true)}: allowed: {allowed} (datasets.*.temperatures)"
+                    f"{here}.{places[key]} = {plain(getattr(checked, key))}: allowed: {allowed}, as {study.dataset} has"
                 )
+    return None
+
+
+def _misfit(settings: Settings, data: Dataset) -> tuple[str, str] | None:
+    """The first setting that the data cannot serve, and what they can."""
+    if isinstance(settings, PlanckSettings) and isinstance(data, PlanckData):
+        if settings.T_true not in data.temperatures:
+            return "T_true", ", ".join(plain(T) for T in data.temperatures)
+    elif isinstance(settings, LinearSettings) and not isinstance(data, PlanckData):
+        for key, most in (("rows", data.train), ("inputs", len(data.weights))):
+            if (getattr(settings, key) or 0) > most:
+                return key, f"at most {most}"
     return None
 
 

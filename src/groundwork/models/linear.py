@@ -11,16 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from groundwork.batches import Rows
+from groundwork.errors import UserError
 from groundwork.learner import Metric
 from groundwork.losses import mse
 from groundwork.optimizers import Optimizer, ProximalSGD
 from groundwork.products import Product
-from groundwork.settings import LinearSettings
+from groundwork.settings import LinearSettings, SGDSettings
 from groundwork.streams import laplace, normal, uniform
 from groundwork.training import Block, fit, kept, length
 
 if TYPE_CHECKING:
     from groundwork.runs import Trained
+
+
+TRAINED = {  # the settings that `train_linear` knows; a study with others trains by itself
+    *SGDSettings.model_fields,
+    *("sigma", "start", "layer", "rows", "drop_last", "penalty", "lambd"),
+}
 
 
 class LinearRegression:
@@ -205,6 +212,10 @@ def train_linear(
     train, valid = rows(block, "train"), rows(block, "valid")
     longest: dict[int, int] = {}
     for variant in block.variants:
+        ignored = variant.settings.model_fields_set - TRAINED
+        if ignored:
+            name = f"params.yaml: studies.{block.study}: variant '{variant.name}'"
+            raise UserError(f"{name} sets {', '.join(sorted(ignored))}, which this study does not use: leave it out")
         n = variant.settings.rows or len(train)
         longest[n] = max(variant.settings.epochs, longest.get(n, 0))
     orders = {n: block.orders(n, epochs) for n, epochs in longest.items()}

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from groundwork.reporting.style import colour
+from groundwork.reporting.style import canvas, colour
+from groundwork.runs import VariantRuns
+from groundwork.settings import plain
 
 MOST_POINTS = 200  # of a curve; more only make the file larger
 
@@ -46,6 +49,50 @@ def strip(
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(xlabel)
+
+
+def losses_by_rate(runs: Sequence[VariantRuns]) -> Figure:
+    """The training loss by epoch, a curve a learning rate, of the variants that are trained longest."""
+    rates, lengths = _rates_and_lengths(runs)
+    figure, (ax,) = canvas()
+    for variant in runs:
+        settings = variant.variant.settings
+        if settings.epochs == max(lengths):
+            label = f"lr = {plain(settings.lr)}"
+            curve_with_band(ax, *variant.curve("train/loss"), label=label, index=rates.index(settings.lr))
+    for epochs in lengths[:-1]:
+        ax.axvline(epochs, color="black", linewidth=0.8, linestyle=":")
+        ax.annotate(f" {epochs} epochs", (epochs, 0.97), xycoords=("data", "axes fraction"), va="top")
+    ax.set(xlabel="epoch", ylabel="training loss of a minibatch", yscale="log", ylim=(1e-5, 1e4))
+    ax.legend(loc="upper right")
+    return figure
+
+
+def errors_by_rate(runs: Sequence[VariantRuns]) -> Figure:
+    """How far from the truth the replicates end, a row for each learning rate and number of epochs."""
+    rates, _ = _rates_and_lengths(runs)
+    figure, (ax,) = canvas(height=3.8)
+    ax.set(xscale="log")
+    settings = [variant.variant.settings for variant in runs]
+    strip(
+        ax,
+        [
+            (f"lr = {plain(s.lr)}, {s.epochs} epochs", variant["parameter_error"][variant.ok])
+            for s, variant in zip(settings, runs, strict=True)
+        ],
+        "parameter error, ‖(w, b) − truth‖",
+        [rates.index(s.lr) for s in settings],
+    )
+    for row, variant in enumerate(runs):
+        if variant.diverged.any():
+            diverged = f"{variant.diverged.sum()} of {len(variant.diverged)} replicates diverge"
+            ax.annotate(diverged, (0.5, row), xycoords=("axes fraction", "data"), ha="center", va="center")
+    return figure
+
+
+def _rates_and_lengths(runs: Sequence[VariantRuns]) -> tuple[list[float], list[int]]:
+    settings = [variant.variant.settings for variant in runs]
+    return sorted({s.lr for s in settings}), sorted({s.epochs for s in settings})
 
 
 def picture(ax: Axes, pixels: np.ndarray, title: str = "", diverging: bool = False) -> None:

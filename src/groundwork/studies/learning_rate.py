@@ -41,37 +41,9 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
 
 def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss by step, and how far the parameters end from the truth."""
-    from groundwork.reporting.plots import curve_with_band, strip
-    from groundwork.reporting.style import canvas
-    from groundwork.settings import plain
+    from groundwork.reporting.plots import errors_by_rate, losses_by_rate
 
-    rates = sorted({runs.variant.settings.lr for runs in results})
-    lengths = sorted({runs.variant.settings.epochs for runs in results})
-    loss, (ax,) = canvas()
-    for runs in results:
-        settings = runs.variant.settings
-        if settings.epochs == max(lengths):
-            epochs, values = runs.curve("train/loss")
-            curve_with_band(ax, epochs, values, f"lr = {plain(settings.lr)}", rates.index(settings.lr))
-    for epochs in lengths[:-1]:
-        ax.axvline(epochs, color="black", linewidth=0.8, linestyle=":")
-        ax.annotate(f" {epochs} epochs", (epochs, 0.97), xycoords=("data", "axes fraction"), va="top")
-    ax.set(xlabel="epoch", ylabel="training loss of a minibatch", yscale="log", ylim=(1e-5, 1e4))
-    ax.legend(loc="upper right")
-
-    error, (ax,) = canvas(height=3.8)
-    ax.set(xscale="log")
-    groups = [(f"lr = {plain(s.lr)}, {s.epochs} epochs", runs) for runs in results if (s := runs.variant.settings)]
-    strip(
-        ax,
-        [(label, runs["parameter_error"][runs.ok]) for label, runs in groups],
-        "parameter error, ‖(w, b) − truth‖",
-        [rates.index(runs.variant.settings.lr) for _, runs in groups],
-    )
-    for row, (_, runs) in enumerate(groups):
-        if runs.diverged.any():
-            diverged = f"{runs.diverged.sum()} of {len(runs.diverged)} replicates diverge"
-            ax.annotate(diverged, (0.5, row), xycoords=("axes fraction", "data"), ha="center", va="center")
+    loss, error = losses_by_rate(list(results)), errors_by_rate(list(results))
     return {
         "loss.svg": (
             loss,

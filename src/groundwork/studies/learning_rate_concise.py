@@ -61,37 +61,11 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss by epoch, where the replicates end, and the error against the rate for both losses."""
     import numpy as np
 
-    from groundwork.reporting.plots import curve_with_band, strip, sweep
+    from groundwork.reporting.plots import errors_by_rate, losses_by_rate, sweep
     from groundwork.reporting.style import canvas, colour
-    from groundwork.settings import plain
 
     named = [runs for name, runs in results.variants.items() if "epochs=" in name] or list(results)
-    rates = sorted({runs.variant.settings.lr for runs in named})
-    lengths = sorted({runs.variant.settings.epochs for runs in named})
-    loss, (ax,) = canvas()
-    for runs in named:
-        settings = runs.variant.settings
-        if settings.epochs == max(lengths):
-            curve_with_band(ax, *runs.curve("train/loss"), f"lr = {plain(settings.lr)}", rates.index(settings.lr))
-    for epochs in lengths[:-1]:
-        ax.axvline(epochs, color="black", linewidth=0.8, linestyle=":")
-        ax.annotate(f" {epochs} epochs", (epochs, 0.97), xycoords=("data", "axes fraction"), va="top")
-    ax.set(xlabel="epoch", ylabel="training loss of a minibatch", yscale="log", ylim=(1e-5, 1e4))
-    ax.legend(loc="upper right")
-
-    error, (ax,) = canvas(height=3.8)
-    ax.set(xscale="log")
-    labels = [f"lr = {plain(s.lr)}, {s.epochs} epochs" for s in (runs.variant.settings for runs in named)]
-    strip(
-        ax,
-        [(label, runs["parameter_error"][runs.ok]) for label, runs in zip(labels, named, strict=True)],
-        METRICS["parameter_error"],
-        [rates.index(runs.variant.settings.lr) for runs in named],
-    )
-    for row, runs in enumerate(named):
-        if runs.diverged.any():
-            diverged = f"{runs.diverged.sum()} of {len(runs.diverged)} replicates diverge"
-            ax.annotate(diverged, (0.5, row), xycoords=("axes fraction", "data"), ha="center", va="center")
+    loss, error = losses_by_rate(named), errors_by_rate(named)
 
     limit, (ax,) = canvas()
     for index, (kind, label) in enumerate(LOSSES.items(), start=4):
