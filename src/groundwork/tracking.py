@@ -141,6 +141,7 @@ def _lies_here(location: str) -> bool:
 def _write(client: "MlflowClient", experiment: str, row: Row) -> None:
     """A new run; it counts only once it is finished, which is the last step."""
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
+    from mlflow.exceptions import MlflowException
 
     run = client.create_run(experiment, run_name=row.name, tags={KEY: row.key}).info
     now = int(time() * 1000)
@@ -150,7 +151,11 @@ def _write(client: "MlflowClient", experiment: str, row: Row) -> None:
         client.log_batch(run.run_id, metrics=metrics[first : first + MOST_METRICS])
     name, digest = row.dataset
     source = json.dumps({"uri": str(paths.dataset(name)), "sha256": digest})
-    client.log_inputs(run.run_id, [DatasetInput(Dataset(name, digest[:8], source_type="local", source=source))])
+    dataset = DatasetInput(Dataset(name, digest[:8], source_type="local", source=source))
+    try:
+        client.log_inputs(run.run_id, [dataset])
+    except MlflowException:  # another `track` on the same server was quicker to make the same dataset: now it is there
+        client.log_inputs(run.run_id, [dataset])
     for file in row.files:
         folder = str(file.parent) if file.parent.name else None
         client.log_artifact(run.run_id, str(paths.REPORTS / file), folder)

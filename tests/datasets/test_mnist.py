@@ -256,6 +256,7 @@ def test_ctrl_c(waiting_for, serve, out, monkeypatch):
     silent, absent = serve(None), serve(b"", 404)
     publisher = silent if waiting_for == "publisher" else absent
     program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job ignores Ctrl-C
         "from pathlib import Path; from groundwork.datasets.mnist import Download, download_mnist_sample as download;"
         f"download(Download(**{download(publisher.url, timeout=60).model_dump()!r}), None, Path({str(out)!r}))"
     )
