@@ -12,7 +12,6 @@ from groundwork.files import write_text
 from groundwork.params import Params
 from groundwork.reporting.pages import html_of, render
 from groundwork.reporting.tables import markdown
-from groundwork.reporting.words import number
 
 CLAIMS = ["study", "claim", "holds", "replicates", "effect", "ci_low", "ci_high", "verdict"]
 PRINTED = ["source", "item", "quantity", "setting", "printed", "mean", "sd", "low", "high", "replicates", "verdict"]
@@ -92,18 +91,6 @@ def studies_table(summaries: dict[str, dict[str, Any]]) -> str:
             ]
         )
     return markdown(["study", "question", "variants × replicates", *VERDICTS], rows, left=2)
-
-
-def headline_rows(params: Params) -> list[tuple[str, str, str, str, str]]:
-    """For the terminal: study, variant, metric, mean over the replicates, how many diverged."""
-    rows = []
-    for study in params.studies:
-        summary = read_summary(study)
-        for variant, values in summary["headline"].items():
-            metric, mean = next(item for item in values.items() if item[0] != "diverged")
-            diverged = f"{values['diverged']} of {summary['replicates']}" if values["diverged"] else ""
-            rows.append((study, variant, metric, "–" if mean is None else number(mean), diverged))
-    return rows
 
 
 def _metrics(summaries: dict[str, dict[str, Any]]) -> dict[str, Any]:
