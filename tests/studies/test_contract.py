@@ -13,6 +13,7 @@ from groundwork import paths
 from groundwork.claims import Claim
 from groundwork.printed import PrintedValue
 from groundwork.reporting.study_report import question_of
+from groundwork.reporting.summary import SOURCES
 from groundwork.studies import load_study, study_names
 
 SHIPPED = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["studies"]
@@ -44,6 +45,12 @@ def test_a_module_is_whole(name):
     assert all(isinstance(claim, Claim) and claim.text.endswith(".") and claim.source for claim in claims)
     assert len({claim.text for claim in claims}) == len(claims)
     assert all(isinstance(value, PrintedValue) for value in study.printed())
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_the_index_has_a_heading_for_it(name):
+    """A study whose source no heading begins would be missing from the tables of reports/index.md."""
+    assert sum(load_study(name).SOURCE.startswith(source) for source in SOURCES) == 1
 
 
 def test_titles_differ():
