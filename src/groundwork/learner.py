@@ -4,11 +4,14 @@ Every parameter and every prediction has the replicate as its first axis, so pla
 the time of little more than one. Nothing else differs from the loop of the books (d2l §3.4.5; fastbook ch. 4).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from groundwork.batches import Rows
 from groundwork.losses import Loss
@@ -52,8 +55,9 @@ class Learner:
     ) -> None:
         """Train for one epoch an order."""
         self.validate(valid)
+        steps = (math.floor if drop_last else math.ceil)(len(train) / batch_size)
         for order in orders:
-            for X, y in train.batches(batch_size, order, drop_last):
+            for X, y in progress(train.batches(batch_size, order, drop_last), steps):
                 self.step(X, y)
             self.validate(valid)
 
@@ -77,3 +81,12 @@ class Learner:
     def predict(self, rows: Rows, batch_size: int = 4096) -> Tensor:
         """y_hat (R, n, k) for all rows in their order."""
         return torch.cat([self.model(X) for X, _ in rows.batches(batch_size)], dim=1)
+
+
+def progress(batches: Iterator[tuple[Tensor, Tensor]], steps: int) -> Iterable[tuple[Tensor, Tensor]]:
+    """The batches of an epoch, with a bar if it takes long, on a terminal.
+
+    Processes that train at the same time take turns on one line, position 0: none moves the cursor under another.
+    """
+    name = f"epoch, process {os.getpid()}"
+    return tqdm(batches, name, steps, unit="step", leave=False, position=0, delay=2, mininterval=1, disable=None)

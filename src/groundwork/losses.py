@@ -54,10 +54,26 @@ def smooth_l1(y_hat: Tensor, y: Tensor) -> Tensor:
     return _sum(_huber(y_hat, y))
 
 
+def mnist_loss_without_sigmoid(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean distance of a prediction that may be any number from the label: the book's first `mnist_loss`."""
+    return _mean(torch.where(y == 1, 1 - logits, logits))
+
+
+def error_rate(logits: Tensor, y: Tensor) -> Tensor:
+    """The share of images that are told wrong: what we want small, and useless as a loss, for its gradient is zero."""
+    return _mean(((logits > 0) != (y == 1)).float() + 0 * logits)
+
+
 def mnist_loss(logits: Tensor, y: Tensor) -> Tensor:
     """Mean distance of the prediction sigmoid(logits) from the label, 0 or 1 (fastbook ch. 4, `mnist_loss`)."""
     predictions = logits.sigmoid()
     return _mean(torch.where(y == 1, 1 - predictions, predictions))
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean −log softmax(logits)[y] for logits (R, B, classes) and class numbers y (B, 1)."""
+    chosen = logits.gather(-1, y.long().expand(len(logits), -1, -1))
+    return _mean(logits.logsumexp(-1, keepdim=True) - chosen)
 
 
 LOSSES: dict[str, Loss] = {
@@ -68,4 +84,7 @@ LOSSES: dict[str, Loss] = {
     "huber": huber,
     "smooth_l1": smooth_l1,
     "mnist_loss": mnist_loss,
+    "mnist_loss_without_sigmoid": mnist_loss_without_sigmoid,
+    "error_rate": error_rate,
+    "cross_entropy": cross_entropy,
 }

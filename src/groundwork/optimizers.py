@@ -55,6 +55,25 @@ class ProximalSGD(SGD):
         self.weights.copy_(self.weights.sign() * (self.weights.abs() - self.threshold).clamp(min=0))
 
 
+class OneCycle:
+    """torch.optim.SGD with momentum under torch's one-cycle schedule, one step of it a batch (fastbook ch. 4 and 13).
+
+    lr rises to `lr_max` in the first 30 % of the `steps`, then falls to almost nothing; momentum goes the other way,
+    0.95 → 0.85 → 0.95.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], lr_max: float, steps: int) -> None:
+        self.optimizer = torch.optim.SGD(parameters, lr=lr_max, momentum=0.95)
+        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, lr_max, total_steps=steps)
+
+    def step(self) -> None:
+        self.optimizer.step()
+        self.scheduler.step()
+
+    def zero_grad(self) -> None:
+        self.optimizer.zero_grad()
+
+
 def make_optimizer(name: str, parameters: Sequence[Tensor], lr: float) -> Optimizer:
     """`sgd`: from scratch; `torch_sgd`: the framework's."""
     return {"sgd": SGD, "torch_sgd": torch.optim.SGD}[name](parameters, lr)

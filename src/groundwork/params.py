@@ -24,10 +24,13 @@ from groundwork.settings import (
     Count,
     Dataset,
     Downloads,
+    HighDimensionalData,
     LinearSettings,
+    MeanImageSettings,
     Model,
     PlanckData,
     PlanckSettings,
+    RegressionData,
     Setting,
     Settings,
     Variant,
@@ -51,11 +54,16 @@ class Study(Checked):
     fixed: dict[str, Setting] = Field(default_factory=dict)
     grid: dict[str, Annotated[list[Setting], Field(min_length=1)]] = Field(default_factory=dict)
     variants: dict[VariantName, dict[str, Setting]] = Field(default={"": {}}, min_length=1)
+    fewer: dict[VariantName, Count] = Field(default_factory=dict)  # replicates of variants that are too dear for all
 
     def expand(self) -> list[Variant]:
         """The variants, in the order of params.yaml; the names of grid points read `lr=0.03 epochs=3`."""
         return [
-            Variant(name=name, settings=SETTINGS[self.model].model_validate(settings))
+            Variant(
+                name=name,
+                settings=SETTINGS[self.model].validate_python(settings),
+                replicates=self.fewer.get(name, self.replicates),
+            )
             for name, settings, _ in self.points()
         ]
 
@@ -114,6 +122,10 @@ def read_params(path: Path = PARAMS) -> Params:
         problem = _problem_of(name, study, params)
         if problem:
             raise ParamsError(f"{path}: {problem}")
+    for name, study in params.studies.items():  # now that the studies that they name are in order
+        problem = _problem_of_rungs(name, study, params) if study.model == "rung" else None
+        if problem:
+            raise ParamsError(f"{path}: {problem}")
     return params
 
 
@@ -124,6 +136,7 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
         return f"{here}: unknown study; allowed: {', '.join(study_names())}"
     families = {f"raw/{key}": "mnist" for key in type(params.downloads).model_fields}
     families |= {f"generated/{key}": data.family for key, data in params.datasets.items()}
+    families |= {"evaluated/mnist_sample": "evaluated"}
     suitable = [key for key, family in families.items() if family in FAMILIES[study.model]]
     if study.dataset not in suitable:
         return f"{here}.dataset = {study.dataset}: allowed for model {study.model}: {', '.join(suitable) or 'none'}"
@@ -135,9 +148,14 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
     for point in names:
         if names.count(point) > 1:
             return f"{here}: two variants are called '{point}'"
+    for name_of_one, replicates in study.fewer.items():
+        if name_of_one not in names:
+            return f"{here}.fewer.{name_of_one}: no such variant; allowed: {', '.join(names)}"
+        if replicates > study.replicates:
+            return f"{here}.fewer.{name_of_one} = {replicates}: allowed: at most {here}.replicates = {study.replicates}"
     for _, settings, places in points:
         try:
-            checked = SETTINGS[study.model].model_validate(settings)
+            checked = SETTINGS[study.model].validate_python(settings)
         except ValidationError as error:
             return _explain(error, settings, here, places)
         if study.dataset.startswith("generated/"):
@@ -154,12 +172,34 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
     return None
 
 
+def _problem_of_rungs(name: str, study: Study, params: Params) -> str | None:
+    """What is wrong with a ladder: each rung is a classifier of 3s and 7s that another study trains."""
+    classifiers: dict[str, dict[str, int]] = {}  # study → variant → replicates
+    for other, block in params.studies.items():
+        if block.model == "digits" and block.dataset == "raw/mnist_sample":
+            for variant in block.expand():
+                if not isinstance(variant.settings, MeanImageSettings):
+                    classifiers.setdefault(other, {})[variant.name] = variant.replicates
+    here = f"studies.{name}"
+    for variant, (_, _, places) in zip(study.expand(), study.points(), strict=True):
+        rung = variant.settings
+        runs = classifiers.get(rung.study)
+        if runs is None:
+            return f"{here}.{places['study']} = {rung.study}: allowed: {', '.join(classifiers) or 'none'}"
+        if rung.run not in runs:
+            return f"{here}.{places['run']} = {rung.run}: allowed: {', '.join(runs)}"
+        if variant.replicates > runs[rung.run]:
+            most = f"at most the {runs[rung.run]} of {rung.study}"
+            return f"{here}: {variant.replicates} replicates of '{variant.name}': allowed: {most}"
+    return None
+
+
 def _misfit(settings: Settings, data: Dataset) -> tuple[str, str] | None:
     """The first setting that the data cannot serve, and what they can."""
     if isinstance(settings, PlanckSettings) and isinstance(data, PlanckData):
         if settings.T_true not in data.temperatures:
             return "T_true", ", ".join(plain(T) for T in data.temperatures)
-    elif isinstance(settings, LinearSettings) and not isinstance(data, PlanckData):
+    elif isinstance(settings, LinearSettings) and isinstance(data, RegressionData | HighDimensionalData):
         for key, most in (("rows", data.train), ("inputs", len(data.weights))):
             if (getattr(settings, key) or 0) > most:
                 return key, f"at most {most}"
@@ -178,10 +218,14 @@ def _explain(error: ValidationError, block: object, prefix: str = "", places: di
     message = " or ".join(_one_line(problem["msg"]) for problem in alternatives).partition(" or instance of")[0]
     for theirs, ours in ((" or Input should be", " or"), ("Input should be", "must be"), ("String should", "must")):
         message = message.replace(theirs, ours)
-    if first["type"] == "missing":
-        message = "missing"
-    shown = first["type"] not in ("missing", "unknown_key", "rows") and not isinstance(first["input"], dict)
-    value = f" = {_one_line(first['input'])}" if shown else ""
+    value = f" = {_one_line(first['input'])}" if not isinstance(first["input"], dict) else ""
+    match first["type"]:
+        case "missing" | "union_tag_not_found":
+            value, message = "", "missing"
+        case "union_tag_invalid":
+            value, message = f" = {_one_line(first['ctx']['tag'])}", f"must be one of {first['ctx']['expected_tags']}"
+        case "unknown_key" | "rows":
+            value = ""
     others = len(problems) - len(alternatives)
     more = f" (and {others} more)" if others else ""
     return f"{key}{value}: {message}{more}"
@@ -198,6 +242,8 @@ def _keys(problem: ErrorDetails, block: Any) -> list[Hashable]:
         keys.append(problem["loc"][-1])
     if problem["type"] == "unknown_key":
         keys.append(problem["ctx"]["key"])
+    if problem["type"].startswith("union_tag"):
+        keys.append(problem["ctx"]["discriminator"].strip("'"))
     return keys
 
 

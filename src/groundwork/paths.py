@@ -12,7 +12,7 @@ SUMMARIES = Path("data/reports")
 
 
 def dataset(name: str) -> Path:
-    """The file of a dataset, named as in params.yaml: `raw/mnist_sample`, `generated/regression`."""
+    """The file of a dataset, named as in params.yaml: `raw/mnist`, `generated/regression`, `evaluated/mnist_sample`."""
     return Path("data") / f"{name}.safetensors"
 
 
@@ -44,4 +44,6 @@ def curves(study: str) -> Path:
 def stage_of(path: Path) -> str:
     """The DVC stage that makes a file below data/."""
     kind, name = path.parts[1], path.parts[2].split(".")[0]
+    if kind == "evaluated":
+        return "evaluate"
     return {"raw": "download", "generated": "generate", "runs": "train", "reports": "report"}[kind] + f"@{name}"

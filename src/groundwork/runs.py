@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import load
 
 from groundwork import paths
 from groundwork.errors import UserError
 from groundwork.files import replacing
 from groundwork.params import Study
-from groundwork.settings import Dataset, Settings, Variant
-from groundwork.tensors import load_tensors, save_tensors
+from groundwork.settings import Dataset, Settings, Variant, plain
+from groundwork.tensors import load_tensors, pack, save_tensors
 
 HISTORY = ["variant", "replicate", "metric", "step", "epoch", "value"]
 FLOAT_FORMAT = "%.9g"  # enough digits for every float32
@@ -42,6 +43,31 @@ class Trained:
             failed |= ~(values[-1] <= 10 * values[0])
         return failed
 
+    def to_bytes(self) -> bytes:
+        """All of it as the content of a safetensors file; numbers before the names keep the order."""
+        arrays = {f"metrics {name}": array for name, array in self.metrics.items()}
+        for name, (steps, epochs, values) in self.history.items():
+            arrays |= {f"steps {name}": steps, f"epochs {name}": epochs, f"values {name}": values}
+        arrays |= {f"weights {name}": array for name, array in self.weights.items()}
+        return pack({f"{index:06} {name}": array for index, (name, array) in enumerate(arrays.items())})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """What `to_bytes` was called on."""
+        parts: dict[str, dict[str, np.ndarray]] = {
+            part: {} for part in ("metrics", "steps", "epochs", "values", "weights")
+        }
+        for key, array in sorted(load(content).items()):
+            _, part, name = key.split(" ", 2)
+            parts[part][name] = array
+        return cls(
+            metrics=parts["metrics"],
+            history={
+                name: (parts["steps"][name], parts["epochs"][name], parts["values"][name]) for name in parts["values"]
+            },
+            weights=parts["weights"],
+        )
+
 
 def join(blocks: list[Trained]) -> Trained:
     """The blocks of one variant as one, in the order of the replicates."""
@@ -58,7 +84,7 @@ def join(blocks: list[Trained]) -> Trained:
 
 def write_runs(folder: Path, trained: dict[str, Trained], settings: dict[str, Settings]) -> None:
     """Write all variants of a study: the whole folder or nothing."""
-    runs = pd.concat([_final_rows(name, settings[name], run) for name, run in trained.items()], ignore_index=True)
+    runs = _final_table(trained, settings)
     history = pd.concat([_history_rows(name, run) for name, run in trained.items()], ignore_index=True)
     for column in ("variant", "metric"):
         history[column] = history[column].astype("category")
@@ -70,14 +96,27 @@ def write_runs(folder: Path, trained: dict[str, Trained], settings: dict[str, Se
         save_tensors(partial / "weights.safetensors", tensors)
 
 
-def _final_rows(name: str, settings: Settings, run: Trained) -> pd.DataFrame:
-    replicates = len(run.diverged)
-    return pd.DataFrame(
-        {"variant": name, "replicate": range(replicates)}
-        | {key: [value] * replicates for key, value in settings.model_dump(exclude_unset=True).items()}
-        | run.metrics
-        | {"status": np.where(run.diverged, "diverged", "ok")}
-    )
+def _final_table(trained: dict[str, Trained], settings: dict[str, Settings]) -> pd.DataFrame:
+    """Settings, then metrics; a variant that does not have one that another has leaves it out: nan."""
+    given = {name: one.model_dump(exclude_unset=True) for name, one in settings.items()}
+    tables = []
+    for name, run in trained.items():
+        replicates = len(run.diverged)
+        tables.append(
+            pd.DataFrame(
+                {"variant": name, "replicate": range(replicates)}
+                | {key: [value] * replicates for key, value in given[name].items()}
+                | run.metrics
+                | {"status": np.where(run.diverged, "diverged", "ok")}
+            )
+        )
+    runs = pd.concat(tables, ignore_index=True)
+    keys = list(dict.fromkeys(key for one in given.values() for key in one))
+    for key in keys:
+        if runs[key].isna().any():  # pandas has made 256 into 256.0
+            runs[key] = runs[key].map(plain, na_action="ignore")
+    metrics = dict.fromkeys(key for run in trained.values() for key in run.metrics)
+    return runs[["variant", "replicate", *keys, *metrics, "status"]]
 
 
 def _history_rows(name: str, run: Trained) -> pd.DataFrame:
@@ -172,10 +211,11 @@ def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
         raise UserError(f"{folder} is damaged (runs.csv breaks off): {remake}")
     weights = load_tensors(folder / "weights.safetensors")
     variants = study.expand()
-    if rows != [(variant.name, replicate) for variant in variants for replicate in range(study.replicates)]:
+    if rows != [(variant.name, replicate) for variant in variants for replicate in range(variant.replicates)]:
         raise UserError(f"{folder} was made with other parameters: {remake}")
     used = set[str]().union(*(variant.settings.model_fields_set for variant in variants))
-    settings = [key for key in type(variants[0].settings).model_fields if key in used]
+    fields = dict.fromkeys(key for variant in variants for key in type(variant.settings).model_fields)
+    settings = [key for key in fields if key in used]
     return Results(
         study=name,
         variants={

