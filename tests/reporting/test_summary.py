@@ -34,7 +34,7 @@ def summary(title: str, page: str, claims: list[dict], printed: list[dict], mean
         "source": "a book",
         "answer": f"So it is with {title}.",
         "page": page,
-        "replicates": 3,
+        "replicates": [3, 3],
         "headline": {"calm": {"error": 0.123456789, "diverged": 0}, "wild": {"error": mean, "diverged": 3}},
         "claims": claims,
         "printed": printed,

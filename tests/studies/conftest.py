@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from groundwork import paths
 from groundwork.datasets import generate_dataset
+from groundwork.evaluate import evaluate
 from groundwork.params import Params
 from groundwork.reporting.study_report import write_report
 from groundwork.runs import Results, read_runs
@@ -28,6 +29,7 @@ def tiny(studies: dict[str, dict[str, Any]] | None = None) -> Params:
     params["datasets"]["planck"] |= {"wavelengths": [300, 800], "train": 400}
     for name, study in params["studies"].items():
         study |= {"replicates": min(3, study["replicates"]), "block_size": min(2, study["block_size"])}
+        study |= {"fewer": {variant: min(3, most) for variant, most in study.get("fewer", {}).items()}}
         study |= (studies or {}).get(name, {})
     return Params.model_validate(params)
 
@@ -47,10 +49,25 @@ def digits(seed: int = 0) -> dict[str, np.ndarray]:
     return tensors
 
 
+def ten_digits(seed: int = 0) -> dict[str, np.ndarray]:
+    """Pictures of ten kinds: a bright band on noise, which lies lower for a larger digit, and wavers."""
+    rng = np.random.default_rng(seed)
+    tensors = {}
+    for part, count in (("train", 30), ("valid", 12)):
+        labels = np.arange(10 * count) % 10
+        middle = 4 + 2.2 * labels + rng.normal(0, 0.7, len(labels))
+        band = 150 * np.exp(-((np.arange(28) - middle[:, None]) ** 2) / 4)
+        images = band[:, :, None] + 40 * rng.random((len(labels), 28, 28))
+        tensors[f"{part}/images"] = images.clip(0, 255).astype(np.uint8)
+        tensors[f"{part}/labels"] = labels.astype(np.uint8)
+    return tensors
+
+
 def make_data(params: Params) -> None:
     for name in params.datasets:
         generate_dataset(name, params)
     save_tensors(paths.dataset("raw/mnist_sample"), digits())
+    save_tensors(paths.dataset("raw/mnist"), ten_digits())
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +83,8 @@ def folder(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         make_data(params)
         for study in params.studies:
+            if params.studies[study].dataset == "evaluated/mnist_sample":
+                evaluate(params)
             train_study(study, params)
             write_report(study, params)
     return folder
@@ -86,6 +105,10 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
     def run(study: str, **changes: Any) -> Results:
         params = tiny({study: changes})
         make_data(params)
+        if params.studies[study].dataset == "evaluated/mnist_sample":
+            for rung in {variant.settings.study for variant in params.studies[study].expand()}:
+                train_study(rung, params)
+            evaluate(params)
         train_study(study, params)
         return read_runs(study, params.studies[study], params.data_of(study))
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from groundwork.reporting.style import canvas, colour
+from groundwork.reporting.words import fixed
 from groundwork.runs import VariantRuns
 from groundwork.settings import plain
 
@@ -104,3 +106,51 @@ def picture(ax: Axes, pixels: np.ndarray, title: str = "", diverging: bool = Fal
         ax.imshow(pixels, cmap="gray_r", vmin=0, vmax=most, interpolation="nearest")
     ax.set_title(title, fontsize=10, fontweight="normal", loc="center")
     ax.set_axis_off()
+
+
+def mistakes(rows: Sequence[tuple[str, np.ndarray, Sequence[str]]]) -> Figure:
+    """Images that models get wrong, a row a model: its name, its images (m, 28, 28), a caption each: `3 as 7, 0.99`."""
+    columns = max(1, *(len(images) for _, images, _ in rows))
+    figure, axes = canvas(columns, len(rows), width=1.4 + columns, height=1.25 * len(rows))
+    for ax in axes:
+        ax.set_axis_off()
+    for row, (name, images, captions) in enumerate(rows):
+        places = axes[row * columns : (row + 1) * columns]
+        for ax, image, caption in zip(places, images, captions, strict=False):
+            picture(ax, image)
+            ax.set_title(caption, fontsize=9, fontweight="normal", loc="center")
+        places[0].text(-0.1, 0.5, name, transform=places[0].transAxes, ha="right", va="center")
+    return figure
+
+
+def worst(runs: VariantRuns) -> tuple[str, np.ndarray, list[str]]:
+    """A row of `mistakes`: what a variant's first replicate gets wrong most surely of the 3s and 7s."""
+    images, labels, own = (runs.weights[f"worst_{key}"][0] for key in ("images", "labels", "probabilities"))
+    digits = np.where(labels == 1, 3, 7)[own < 0.5]
+    captions = [
+        f"{digit} as {10 - digit}, " + (fixed(1 - p, 2) if p > 0.005 else ">0.99")
+        for digit, p in zip(digits, own[own < 0.5], strict=True)
+    ]
+    return runs.variant.name, images[own < 0.5], captions
+
+
+def ladder(rungs: Sequence[tuple[str, np.ndarray, int, int]]) -> Figure:
+    """What each model gets wrong beside what it costs: name, error rates (R,), parameters, multiply-adds an image."""
+    figure, axes = canvas(columns=3, width=10, height=1.2 + 0.45 * len(rungs))
+    strip(axes[0], [(name, errors) for name, errors, _, _ in rungs], "share of the images told wrong")
+    for ax in axes:
+        ax.set_xscale("log")
+    axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+    axes[0].xaxis.set_minor_locator(NullLocator())
+    parameters, multiply_adds = [rung[2] for rung in rungs], [rung[3] for rung in rungs]
+    for ax, values, label in ((axes[1], parameters, "parameters"), (axes[2], multiply_adds, "multiply-adds an image")):
+        for row, value in enumerate(values):
+            ax.plot(value, row, "o", color=colour(row))
+            ax.annotate(f"{value:,}", (value, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9)
+        ax.set(
+            xlabel=label, xlim=(min(values) / 10, max(values) * 10), ylim=axes[0].get_ylim(), yticks=range(len(rungs))
+        )
+        ax.tick_params(labelleft=False)
+        ax.grid(axis="x", visible=False)
+    return figure

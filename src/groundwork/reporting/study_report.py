@@ -14,6 +14,7 @@ from groundwork.printed import judge, reference
 from groundwork.reporting.pages import render
 from groundwork.reporting.style import house_style, save
 from groundwork.reporting.tables import claims_table, curves_table, metric_table, printed_table, settings_table
+from groundwork.reporting.words import extent
 from groundwork.runs import MissingVariant, Results, read_runs
 from groundwork.studies import load_study
 
@@ -27,6 +28,7 @@ def write_report(name: str, params: Params) -> None:
     printed = [judge(value, results, rows) for value in study.printed()]
     captions = _draw(name, study, results)
     question, about = question_of(study)
+    replicates = [runs.variant.replicates for runs in results]
     answer = _answer(study, results)
     page = render(
         "study.md.j2",
@@ -36,8 +38,7 @@ def write_report(name: str, params: Params) -> None:
             "question": question,
             "source": study.SOURCE,
             "about": about,
-            "variants": len(results.variants),
-            "replicates": params.studies[name].replicates,
+            "extent": extent(replicates),
             "answer": answer,
             "figures": [{"file": file, "caption": caption} for file, caption in captions.items()],
             "claims": claims_table(judged),
@@ -54,7 +55,7 @@ def write_report(name: str, params: Params) -> None:
     write_text(paths.curves(name), curves.to_csv(index=False, float_format="%.6g", na_rep="nan", lineterminator="\n"))
     summary = {"title": study.TITLE, "question": question, "source": study.SOURCE, "answer": answer, "page": page}
     summary |= {
-        "replicates": params.studies[name].replicates,
+        "replicates": replicates,
         "headline": _headline(study, results),
         "printed": printed,
     }

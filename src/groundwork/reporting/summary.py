@@ -12,6 +12,7 @@ from groundwork.files import write_text
 from groundwork.params import Params
 from groundwork.reporting.pages import html_of, render
 from groundwork.reporting.tables import markdown
+from groundwork.reporting.words import extent
 
 CLAIMS = ["study", "claim", "holds", "replicates", "effect", "ci_low", "ci_high", "verdict"]
 PRINTED = ["source", "item", "quantity", "setting", "printed", "mean", "sd", "low", "high", "replicates", "verdict"]
@@ -48,7 +49,7 @@ def write_summary(params: Params) -> None:
         "index.md.j2",
         {
             "studies": summaries,
-            "runs": sum(len(summary["headline"]) * summary["replicates"] for summary in summaries.values()),
+            "runs": sum(sum(summary["replicates"]) for summary in summaries.values()),
             "claims": _counts(claims, VERDICTS),
             "printed": _counts(printed, ("exact", "consistent", "explained", "inconsistent")),
             "tables": {
@@ -86,7 +87,7 @@ def studies_table(summaries: dict[str, dict[str, Any]]) -> str:
             [
                 f"[{summary['title']}]({study}.md)",
                 summary["question"],
-                f"{len(summary['headline'])} × {summary['replicates']}",
+                extent(summary["replicates"]),
                 *(str(counts[verdict] or "·") for verdict in VERDICTS),
             ]
         )

@@ -24,7 +24,7 @@ def markdown(header: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1
 def settings_table(results: Results) -> str:
     """What differs between the variants, one row each; what they share goes into one sentence before."""
     values = {
-        name: {key: plain(getattr(runs.variant.settings, key)) for key in results.settings}
+        name: {key: plain(getattr(runs.variant.settings, key, "–")) for key in results.settings}
         for name, runs in results.variants.items()
     }
     differing = [key for key in results.settings if len({row[key] for row in values.values()}) > 1]
@@ -42,7 +42,7 @@ def metric_table(results: Results, metric: str) -> str:
     for name, runs in results.variants.items():
         values = runs[metric][runs.ok]
         if len(values):
-            sd = values.std(ddof=1) if len(values) > 1 else 0.0
+            sd = values.std(ddof=1) if np.ptp(values) else 0.0
             mean, low, high = (to_precision(value, sd) for value in (values.mean(), values.min(), values.max()))
             cells = [mean, number(sd, 2) if len(values) > 1 else "–", low, high]
         else:

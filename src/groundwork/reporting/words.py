@@ -34,6 +34,12 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{100 * share:.{decimals}f} %"
 
 
+def extent(replicates: list[int]) -> str:
+    """A study's size, variants × replicates, from the replicates of each variant: 4 × 200, or 5 × 1 to 200."""
+    fewest, most = min(replicates), max(replicates)
+    return f"{len(replicates)} × {most if fewest == most else f'{fewest} to {most}'}"
+
+
 def mean_sd(values: np.ndarray, decimals: int) -> str:
     """Mean and standard deviation over the replicates: 0.9785 ± 0.0003."""
     return f"{fixed(values.mean(), decimals)} ± {fixed(values.std(ddof=1), decimals)}"

@@ -38,16 +38,17 @@ def train(block: Block[PixelSimilaritySettings]) -> Iterator[Trained]:
     """Mean images and distances; "training" is one pass over the training images."""
     import torch
 
-    from groundwork.models.pixel_similarity import DISTANCES, mean_images
+    from groundwork.models.digits import PixelSimilarity, labelled, mean_images, predicted
     from groundwork.runs import Trained
 
-    X, V = (block.tensor(f"{part}/images").flatten(1) / 255 for part in ("train", "valid"))
-    y, labels = (block.tensor(f"{part}/labels") for part in ("train", "valid"))
-    mean3, mean7 = mean_images(X, y)
+    train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
+    X, V, labels = train.X, valid.X, valid.y[:, 0]
+    means = mean_images(X, train.y)
     for variant in block.variants:
-        distance = DISTANCES[variant.settings.distance]
-        margin = distance(V, mean7) - distance(V, mean3)  # above zero: nearer to the mean 3
-        right = (margin > 0) == (labels == 1)
+        model = PixelSimilarity(means[None], variant.settings.distance)
+        logits = model(V)
+        margin = (logits[..., 1] - logits[..., 0])[0]  # above zero: nearer to the mean 3
+        right = predicted(logits)[0] == labels
         accuracy_3s, accuracy_7s = (right[labels == label].float().mean() for label in (1, 0))
         metrics = {
             "accuracy": right.float().mean(),
@@ -56,8 +57,8 @@ def train(block: Block[PixelSimilaritySettings]) -> Iterator[Trained]:
             "accuracy_mean": (accuracy_3s + accuracy_7s) / 2,
             "right_3s": right[labels == 1].sum(),
             "right_7s": right[labels == 0].sum(),
-            "distance_to_mean3": distance(X[1:2], mean3)[0],
-            "distance_to_mean7": distance(X[1:2], mean7)[0],
+            "distance_to_mean3": model.distance(X[1:2], means[1])[0],
+            "distance_to_mean7": model.distance(X[1:2], means[0])[0],
         }
         wrong_way = torch.where(labels == 1, -margin, margin)
         worst = {
@@ -66,7 +67,7 @@ def train(block: Block[PixelSimilaritySettings]) -> Iterator[Trained]:
             ]
             for digit, label in ((3, 1), (7, 0))
         }
-        tensors = {"mean3": mean3, "mean7": mean7, "second3": X[1], **worst}
+        tensors = {"means": means, "second3": X[1], **worst}
         yield Trained(
             metrics={name: value.reshape(1).numpy() for name, value in metrics.items()},
             history={},
@@ -81,10 +82,10 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
     some = next(iter(results)).weights
     means, axes = canvas(columns=3, height=2.9)
-    for ax, name, title in zip(
-        axes, ("mean3", "mean7", "second3"), ("mean 3", "mean 7", "second training 3"), strict=True
-    ):
-        picture(ax, some[name].reshape(28, 28), title)
+    seven, three = some["means"][0]
+    shown = {"mean 3": three, "mean 7": seven, "second training 3": some["second3"]}
+    for ax, (title, image) in zip(axes, shown.items(), strict=True):
+        picture(ax, image.reshape(28, 28), title)
 
     names = list(results.variants)
     worst, axes = canvas(columns=WORST, rows=2 * len(names), height=1.5 * 2 * len(names))
