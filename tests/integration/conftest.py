@@ -4,10 +4,12 @@ The pipeline runs twice at a time, a few studies as here and all of them as on a
 is left.
 """
 
+import gzip
 import hashlib
 import io
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -33,7 +35,8 @@ TRACER = Path(__file__).parent / "tracer"
 # What a user's environment may hold against us; `numerics.apply` of these tests has set some of it.
 OURS = ("GROUNDWORK_", "MLFLOW_", "DVC_", "GIT_", "MPL", *numerics.ONE_THREAD, *numerics.KERNELS["portable"])
 
-FEW = ("planck", "learning_rate", "huber", "pixel_similarity", "mnist_linear")  # studies: one of each kind
+DIGITS = ("pixel_similarity", "mnist_linear", "mnist_net", "mnist_resnet", "mnist_ladder")  # `evaluate` needs them
+FEW = ("planck", "learning_rate", "huber", *DIGITS)  # studies: one of each kind
 
 STRANGE = {  # another processor's kernels, more threads, another place, and text that is not UTF-8 unless we say so
     "OMP_NUM_THREADS": "4",
@@ -152,20 +155,40 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def shrink(params: Any, archive: Path) -> None:
+@pytest.fixture(scope="session")
+def ten_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MNIST in the publisher's shape, a folder with four idx files, with pictures of noise."""
+    folder = tmp_path_factory.mktemp("ten digits")
+    rng = np.random.default_rng(0)
+    for part, rows in (("train", 40), ("t10k", 20)):
+        images, labels = rng.integers(0, 256, (rows, 28, 28), np.uint8), np.arange(rows, dtype=np.uint8) % 10
+        for kind, array in (("images", images), ("labels", labels)):
+            idx = struct.pack(f">i{array.ndim}i", 0x800 + array.ndim, *array.shape) + array.tobytes()
+            (folder / f"{part}-{kind}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(idx))
+    return folder
+
+
+def shrink(params: Any, archive: Path, ten_digits: Path) -> None:
     """The shipped parameters, tiny: every variant, on few rows, for three replicates in two blocks."""
     params["jobs"] = 1  # so that everything is loaded by the one process that is watched
     params["downloads"]["mnist_sample"]["checksum"] = "md5:" + hashlib.md5(archive.read_bytes()).hexdigest()
+    for key in params["downloads"]["mnist"]["checksums"]:
+        part, kind = key.replace("valid", "t10k").split("_")
+        (file,) = ten_digits.glob(f"{part}-{kind}-*")
+        checksum = hashlib.sha256(gzip.decompress(file.read_bytes())).hexdigest()
+        params["downloads"]["mnist"]["checksums"][key] = f"sha256:{checksum}"
     for dataset in params["datasets"].values():
         dataset["replicates"] = 3
     params["datasets"]["regression"].update(train=100, valid=50)
     params["datasets"]["planck"].update(wavelengths=[300, 800], train=400)
     for study in params["studies"].values():
         study.update(replicates=min(3, study["replicates"]), block_size=min(2, study["block_size"]))
+        for variant in study.get("fewer", {}):
+            study["fewer"][variant] = min(3, study["fewer"][variant])
 
 
 @pytest.fixture(scope="session")
-def clones(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> tuple[Clone, Clone]:
+def clones(tmp_path_factory: pytest.TempPathFactory, archive: Path, ten_digits: Path) -> tuple[Clone, Clone]:
     """Two clones with results: few studies by `dvc repro` here; all of them in a strange environment, under the tracer.
 
     The second runs the commands of the stages without DVC, which would cost as much again as the commands.
@@ -180,13 +203,14 @@ def clones(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> tuple[Clo
             shutil.copy(REPOSITORY / name, root / name)
     yaml = YAML()
     params = yaml.load(root / "params.yaml")
-    shrink(params, archive)
+    shrink(params, archive, ten_digits)
     yaml.dump(params, root / "params.yaml")
 
     env = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     env |= {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]]),
         "GROUNDWORK_MNIST_SAMPLE": str(archive),
+        "GROUNDWORK_MNIST": str(ten_digits),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "DVC_GLOBAL_CONFIG_DIR": str(tmp_path_factory.mktemp("config")),
         "DVC_SITE_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
@@ -212,12 +236,17 @@ def clones(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> tuple[Clo
     shutil.rmtree(elsewhere.root / "reports")  # DVC would remove each stage's outs before it runs the stage
     with ThreadPoolExecutor(3) as pool:
         by_dvc = pool.submit(here.succeed, "dvc", "repro")
-        for kind in ("check", "download", "generate", "train", "report", "summary", "track"):
-            commands = [stage.arguments for name, stage in read_stages(elsewhere).items() if name.split("@")[0] == kind]
+        for wave in ("check", "download", "generate", "train", "evaluate", "ladder", "report", "summary", "track"):
+            commands = [stage.arguments for name, stage in read_stages(elsewhere).items() if wave_of(name) == wave]
             list(pool.map(lambda command: elsewhere.succeed("python", "-m", "groundwork", *command.split()), commands))
         by_dvc.result()
     commit(here, "the results")
     return here, elsewhere
+
+
+def wave_of(stage: str) -> str:
+    """Stages of one wave do not need each other."""
+    return "ladder" if stage == "train@mnist_ladder" else stage.split("@")[0]
 
 
 def commit(clone: Clone, message: str) -> None:
