@@ -4,8 +4,8 @@ Every command reads and checks params.yaml first, then sets the numerics profile
 No computing happens here, so this is the one file that no DVC stage depends on: a new command reruns nothing.
 """
 
-import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,10 +49,9 @@ def check() -> None:
 def download(dataset: Dataset) -> None:
     """Download a real dataset from its publisher, or from a mirror."""
     params = start("downloads", dataset)
-    from groundwork import paths
-    from groundwork.datasets.mnist import VARIABLE, download_mnist_sample
+    from groundwork.datasets import download_dataset
 
-    download_mnist_sample(params.downloads.mnist_sample, os.environ.get(VARIABLE), paths.dataset(f"raw/{dataset}"))
+    download_dataset(dataset, params)
 
 
 @app.command()
@@ -71,6 +70,27 @@ def train(study: Study) -> None:
     from groundwork.training import train_study
 
     train_study(study, params)
+
+
+@app.command(context_settings={"allow_extra_args": True, "allow_interspersed_args": False})
+def worker(
+    context: typer.Context,
+    scheduler: Annotated[str, typer.Argument(help="the address of a Dask scheduler: tcp://…:8786")],
+) -> None:
+    """Train blocks of studies for a Dask scheduler. Options after its address are those of `dask worker`."""
+    start()
+    from groundwork.workers import serve
+
+    serve(scheduler, context.args)
+
+
+@app.command()
+def evaluate() -> None:
+    """Judge the trained models of 3s and 7s side by side, all on the same images."""
+    params = start("studies", "mnist_ladder")
+    from groundwork.evaluate import evaluate
+
+    evaluate(params)
 
 
 @app.command()
@@ -107,6 +127,28 @@ def ui(port: Annotated[int, typer.Option(help="where to listen, on 127.0.0.1")] 
     from groundwork.ui import serve
 
     serve(params, port)
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="picture files, or folders of them")],
+    study: Study = "mnist_full",
+    run: Annotated[str | None, typer.Option(help="a variant of the study; its last unless given")] = None,
+    replicate: Annotated[int, typer.Option(help="a random seed of the variant")] = 0,
+) -> None:
+    """Tell the digits in pictures with a trained classifier.
+
+    A digit is light on dark, as in MNIST; a picture of dark on light is inverted.
+    A picture of 28×28 pixels is taken as it is; in any other the digit is fitted
+    into 20×20 pixels and centred by its mass, as MNIST's were.
+
+    A file that is no picture is one line on stderr; the others go on, and the
+    exit code is 1.
+    """
+    params = start("studies", study)
+    from groundwork.predict import predict
+
+    predict(params, study, run, replicate, images)
 
 
 @app.command()

@@ -29,7 +29,8 @@ def saved_view(rows: list[Row], headline: str, status_filter: str) -> str:
         FINAL: [_card(name, "BAR") for name in finals],
         REST: [_card(name, "LINE" if name in curved else "BAR") for name in rest],
     }
-    differing = [key for key in rows[0].params if len({row.params[key] for row in rows}) > 1]
+    keys = dict.fromkeys(key for row in rows for key in row.params)  # not all models of a study have the same
+    differing = [key for key in keys if len({row.params.get(key) for row in rows}) > 1]
     state = {
         "searchFilter": status_filter,
         "runsHiddenMode": "SHOW_ALL",

@@ -11,7 +11,9 @@ from pandas.util import hash_pandas_object
 from safetensors.numpy import save
 
 from groundwork import paths
+from groundwork.classifiers import Classifier, classifier
 from groundwork.errors import UserError
+from groundwork.mlflow_models import described
 from groundwork.params import Params
 from groundwork.runs import Results, VariantRuns, read_runs
 from groundwork.settings import plain
@@ -32,6 +34,7 @@ class Row:
     dataset: tuple[str, str]  # name, sha256
     files: list[Path]  # the study's report and figures, relative to paths.REPORTS
     converges: bool  # whether any replicate does
+    classifier: Classifier | None  # of the first replicate that does, if it tells digits apart
 
 
 def read_rows(name: str, params: Params) -> list[Row]:
@@ -41,7 +44,6 @@ def read_rows(name: str, params: Params) -> list[Row]:
         "study": name,
         "model": study.model,
         "dataset": study.dataset,
-        "replicates": str(study.replicates),
         "block_size": str(study.block_size),
         "seed": str(params.seed),
     }
@@ -52,16 +54,19 @@ def read_rows(name: str, params: Params) -> list[Row]:
     rows = []
     for runs in results:
         settings = {key: plain(value) for key, value in runs.variant.settings.model_dump().items()}
-        described = json.dumps([runs.variant.name, shared | settings, dataset, digests], sort_keys=True)
+        settings |= {"replicates": str(runs.variant.replicates)}
+        model = classifier(runs, study.dataset, int(runs.ok.argmax())) if runs.ok.any() else None
+        shown = [runs.variant.name, shared | settings, dataset, digests, described(model) if model else None]
         rows.append(
             Row(
                 name=runs.variant.name,
-                key=_key(described, runs),
+                key=_key(json.dumps(shown, sort_keys=True), runs),
                 params=shared | settings,
                 points=list(_points(results, runs)),
                 dataset=dataset,
                 files=files,
                 converges=bool(runs.ok.any()),
+                classifier=model,
             )
         )
     return rows
@@ -81,6 +86,8 @@ def _points(results: Results, runs: VariantRuns) -> Iterator[Point]:
             yield name, int(step), mean[at]
             yield name + SD, int(step), sd[at]
     for metric in results.metrics:
+        if runs.table.loc[runs.ok, metric].isna().all() and runs.ok.any():
+            continue  # a metric of other variants
         mean, sd = _mean_and_sd(runs[metric][None, runs.ok])
         yield f"final/{metric}", 0, mean[0]
         yield f"final/{metric}{SD}", 0, sd[0]
@@ -97,8 +104,8 @@ def _mean_and_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return values.mean(1), values.std(1, ddof=min(1, R - 1))
 
 
-def _key(described: str, runs: VariantRuns) -> str:
-    content = sha256(described.encode())
+def _key(shown: str, runs: VariantRuns) -> str:
+    content = sha256(shown.encode())
     for table in (runs.table, runs.history):
         content.update(hash_pandas_object(table, index=False).to_numpy().tobytes())
     content.update(save({name: np.ascontiguousarray(runs.weights[name]) for name in sorted(runs.weights)}))

