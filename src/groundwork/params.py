@@ -25,9 +25,11 @@ from groundwork.settings import (
     Dataset,
     Downloads,
     HighDimensionalData,
+    LinearDigitsSettings,
     LinearSettings,
     MeanImageSettings,
     Model,
+    NetSettings,
     PlanckData,
     PlanckSettings,
     RegressionData,
@@ -158,6 +160,9 @@ def _problem_of(name: str, study: Study, params: Params) -> str | None:
             checked = SETTINGS[study.model].validate_python(settings)
         except ValidationError as error:
             return _explain(error, settings, here, places)
+        one_output = study.dataset == "raw/mnist_sample" and isinstance(checked, LinearDigitsSettings | NetSettings)
+        if one_output and checked.loss == "cross_entropy":
+            return f"{here}.{places['loss']} = cross_entropy: needs an output a digit; allowed with one: mnist_loss"
         if study.dataset.startswith("generated/"):
             data = params.datasets[study.dataset.removeprefix("generated/")]
             if study.replicates > data.replicates:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from groundwork import paths
 from groundwork.batches import Rows
+from groundwork.errors import UserError
 from groundwork.learner import Learner, Metric, Model
 from groundwork.losses import LOSSES
 from groundwork.numerics import Profile
@@ -42,6 +43,15 @@ class Block(Generic[S]):
     numerics: Profile
     data: dict[str, np.ndarray]  # the whole dataset
     made: Any  # its block of params.yaml, if it is synthetic; not a dependency of its own, for it decided the data
+
+    def variants_of(self, *networks: str) -> list[Variant[S]]:
+        """The variants, if each is one of these networks; another one in params.yaml is a `UserError`."""
+        for variant in self.variants:
+            network = getattr(variant.settings, "network", None)
+            if network not in networks:
+                here = f"params.yaml: studies.{self.study}: variant '{variant.name}' has network = {network}"
+                raise UserError(f"{here}; this study trains: {', '.join(networks)}")
+        return self.variants
 
     def tensor(self, key: str) -> Tensor:
         """A tensor of the dataset that all replicates share."""
@@ -129,14 +139,15 @@ def train_study(name: str, params: Params) -> None:
         for count in sorted({variant.replicates for variant in variants})  # the fewer, the dearer: they begin
         for start in range(0, count, study.block_size)
     ]
-    done = train_blocks(_train_block, blocks, cpu_count() if params.jobs == "auto" else params.jobs)
+    done = train_blocks(train_block, blocks, cpu_count() if params.jobs == "auto" else params.jobs)
     trained = {
         variant.name: join([block[variant.name] for block in done if variant.name in block]) for variant in variants
     }
     write_runs(paths.runs(name), trained, {variant.name: variant.settings for variant in variants})
 
 
-def _train_block(block: Block) -> dict[str, Trained]:
+def train_block(block: Block) -> dict[str, Trained]:
+    """The variants of a block by name, in order: what a worker does, whoever it is."""
     torch.set_num_threads(1)
     runs: Iterator[Trained] = load_study(block.study).train(block)
     named = zip(block.variants, runs, strict=True)

@@ -52,8 +52,9 @@ def train(block: Block[LinearDigitsSettings]) -> Iterator[Trained]:
         "normal": block.draw("normal", (PIXELS + 1, 1), normal),
         "uniform": block.draw("uniform", (PIXELS + 1, 1), uniform),
     }
-    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in block.variants))
-    for variant in block.variants:
+    variants = block.variants_of("linear")
+    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
+    for variant in variants:
         start = variant.settings.start
         model = LinearDigits(*init_params(start, draws[start]), block.product)
         metrics = {"accuracy": accuracy, "batch_accuracy": batch_accuracy}

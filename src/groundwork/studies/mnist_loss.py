@@ -59,14 +59,15 @@ def train(block: Block[LinearDigitsSettings]) -> Iterator[Trained]:
         "normal": block.draw("normal", (PIXELS + 1, 1), normal),
         "uniform": block.draw("uniform", (PIXELS + 1, 1), uniform),
     }
-    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in block.variants))
+    variants = block.variants_of("linear")
+    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
     seven, three = mean_images(train.X, train.y)
     inked = int(train.X.mean(0).argmax())  # the weight to change alone: of the pixel that has most ink
 
     def gradient(loss: Loss, model: LinearDigits) -> tuple[Tensor, ...]:
         return torch.autograd.grad(loss(model(train.X), train.y).sum(), model.parameters)
 
-    for variant in block.variants:
+    for variant in variants:
         settings = variant.settings
         loss = LOSSES[settings.loss]
         start = init_params(settings.start, draws[settings.start])

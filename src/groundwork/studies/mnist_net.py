@@ -47,8 +47,9 @@ def train(block: Block[NetSettings | LinearDigitsSettings]) -> Iterator[Trained]
     from groundwork.training import fit, kept
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
-    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in block.variants))
-    for variant in block.variants:
+    variants = block.variants_of("net", "linear")
+    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
+    for variant in variants:
         settings = variant.settings
         layer = partial(_layer, block, settings.start)
         if isinstance(settings, NetSettings):

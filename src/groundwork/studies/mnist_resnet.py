@@ -47,8 +47,9 @@ def train(block: Block[ResNetSettings]) -> Iterator[Trained]:
     from groundwork.training import fit, kept
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
-    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in block.variants))
-    for variant in block.variants:
+    variants = block.variants_of("resnet18")
+    orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
+    for variant in variants:
         settings = variant.settings
         model = ResNets([resnet_start(rng, CLASSES) for rng in block.streams("start")])
         steps = settings.epochs * -(-len(train) // settings.batch_size)

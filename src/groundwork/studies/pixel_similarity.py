@@ -44,7 +44,7 @@ def train(block: Block[PixelSimilaritySettings]) -> Iterator[Trained]:
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     X, V, labels = train.X, valid.X, valid.y[:, 0]
     means = mean_images(X, train.y)
-    for variant in block.variants:
+    for variant in block.variants_of("pixel_similarity"):
         model = PixelSimilarity(means[None], variant.settings.distance)
         logits = model(V)
         margin = (logits[..., 1] - logits[..., 0])[0]  # above zero: nearer to the mean 3

@@ -56,7 +56,7 @@ def train(block: Block[MeanImageSettings]) -> Iterator[Trained]:
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     means = mean_images(train.X, train.y)
-    for variant in block.variants:
+    for variant in block.variants_of("mean_image"):
         label = label_of(variant.settings.digit, block.data["train/labels"])
         own, valid_own = train.y[:, 0] == label, valid.y[:, 0] == label
         X, V, mean = train.X[own], valid.X[valid_own], means[label]
