@@ -103,6 +103,15 @@ def report(study: Study) -> None:
 
 
 @app.command()
+def repro() -> None:
+    """Run what has changed of the whole pipeline, studies side by side on all cores."""
+    params = start()
+    from groundwork.repro import repro
+
+    repro(params)
+
+
+@app.command()
 def summary() -> None:
     """Write the pages about all studies."""
     params = start()

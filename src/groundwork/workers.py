@@ -6,6 +6,7 @@ comes back is the content of safetensors files. Dask is imported only if `DASK_S
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import platform
@@ -18,6 +19,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from joblib import Parallel, delayed
@@ -37,6 +39,7 @@ if TYPE_CHECKING:  # Dask's scheduler imports this file too, and has no use for 
 
 SCHEDULER = "DASK_SCHEDULER_ADDRESS"
 PATIENCE = "distributed.comm.timeouts.connect"  # Dask's own setting, 30 s: for the scheduler, then for the first worker
+REMEDY = "start it again with `groundwork worker`, from this commit and with the packages of requirements.lock"
 LARGE = "distributed.admin.large-graph-warning-threshold"
 
 
@@ -57,7 +60,7 @@ def on_processes(train: Train, blocks: list[Block], jobs: int) -> Iterator[dict[
 def on_cluster(train: Train, blocks: list[Block], address: str) -> Iterator[dict[str, Trained]]:
     """Train on the cluster of the Dask scheduler at `address`; a block whose worker is lost goes to another one.
 
-    The dataset is a task of its own. The scheduler keeps it, so it is not lost with the workers that have it.
+    The dataset is a task of its own: the scheduler keeps it, so it is not lost with the workers that have it.
     """
     try:
         import dask
@@ -72,24 +75,23 @@ def on_cluster(train: Train, blocks: list[Block], address: str) -> Iterator[dict
     from groundwork.tensors import pack
 
     with connect(address) as client:
+        wait_for_a_worker(client, address)
+        refuse_strangers(client, address)
         with dask.config.set({LARGE: "1 PiB"}):  # the dataset is meant to be in there
             data = client.submit(load, pack(blocks[0].data), pure=False)
         tasks = [pickle.dumps((train, replace(block, data={}))) for block in blocks]
         futures = client.map(train_here, tasks, data=data, expected=fingerprint(), pure=False)
         try:
-            wait_for_a_worker(client, address)
             for future in futures:
                 yield {name: Trained.from_bytes(content) for name, content in future.result().items()}
                 future.release()
-        except ImportError as error:
-            raise UserError(f"a worker of {address} lacks code: {error}; start it with `groundwork worker`") from None
         except KilledWorker as error:
             raise UserError(
-                f"{error.allowed_failures + 1} workers died of the same block, the last at "
-                f"{error.last_worker.address}: its log or its machine's says why; memory?"
+                f"{error.allowed_failures + 1} workers died of one block, the last at {error.last_worker.address}:"
+                " its log says why; often it is memory"
             ) from None
         except CancelledError:
-            raise UserError(f"the Dask scheduler at {address} was lost: start it again and repeat this") from None
+            raise UserError(f"the Dask scheduler at {address} was lost: start it again, then repeat this") from None
         finally:
             client.cancel(futures)
 
@@ -99,6 +101,7 @@ def connect(address: str) -> Client:
     import dask
     from distributed import Client
 
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # whatever ends the study is told in one line
     try:
         return Client(address)
     except (OSError, ValueError) as error:
@@ -109,7 +112,7 @@ def connect(address: str) -> Client:
 
 
 def wait_for_a_worker(client: Client, address: str) -> None:
-    """Return when a worker is there. The tasks are with the scheduler already, so that a cluster may grow for them."""
+    """Return when a worker is there; none in time is a `UserError`."""
     import dask
 
     if client.scheduler_info()["workers"]:
@@ -123,6 +126,22 @@ def wait_for_a_worker(client: Client, address: str) -> None:
             f"no worker has joined the Dask scheduler at {address} within {patience}:"
             f" start some with `groundwork worker {address}`"
         ) from None
+
+
+def refuse_strangers(client: Client, address: str) -> None:
+    """Raise a `UserError` if the scheduler or a worker cannot import this file.
+
+    Dask would drop a worker that cannot unpickle its task, and wait for another one without a word.
+    """
+    ours = f"{__name__}:{train_here.__name__}"
+    found = client.run(resolve_name, ours, on_error="return")
+    try:
+        client.run_on_scheduler(resolve_name, ours)
+    except ImportError as error:
+        found[address] = error
+    for place, answer in found.items():
+        if isinstance(answer, ImportError):
+            raise UserError(f"at {place} there is no Groundwork, or an old one ({answer}): {REMEDY}")
 
 
 def serve(address: str, options: list[str]) -> None:
@@ -141,12 +160,9 @@ def train_here(task: bytes, data: dict[str, np.ndarray], expected: dict[str, str
     from distributed import get_worker
 
     found = fingerprint()
-    wrong = [f"{key} {found[key]} instead of {value}" for key, value in expected.items() if found[key] != value]
+    wrong = [f"{key} {found.get(key)} instead of {value}" for key, value in expected.items() if found.get(key) != value]
     if wrong:
-        raise UserError(
-            f"the worker at {get_worker().address} has {', '.join(wrong)}: start it again with `groundwork worker`"
-            " from the same commit, in the environment of requirements.lock"
-        )
+        raise UserError(f"the worker at {get_worker().address} has {', '.join(wrong)}: {REMEDY}")
     train, block = pickle.loads(task)
     return {name: run.to_bytes() for name, run in train(replace(block, data=data)).items()}
 

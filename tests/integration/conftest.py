@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).parents[2]
 TRACER = Path(__file__).parent / "tracer"
 
 # What a user's environment may hold against us; `numerics.apply` of these tests has set some of it.
-OURS = ("GROUNDWORK_", "MLFLOW_", "DVC_", "GIT_", "MPL", *numerics.ONE_THREAD, *numerics.KERNELS["portable"])
+OURS = ("DASK_", "GROUNDWORK_", "MLFLOW_", "DVC_", "GIT_", "MPL", *numerics.ONE_THREAD, *numerics.KERNELS["portable"])
 
 DIGITS = ("pixel_similarity", "mnist_linear", "mnist_net", "mnist_resnet", "mnist_ladder")  # `evaluate` needs them
 FEW = ("planck", "learning_rate", "huber", *DIGITS)  # studies: one of each kind

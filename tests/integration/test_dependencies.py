@@ -109,6 +109,7 @@ def changed_stages(clone) -> set[str]:
         ("src/groundwork/reporting/templates/index.html.j2", {"summary"}),
         ("src/groundwork/reference/notebook_values.csv", REPORT),
         ("src/groundwork/losses.py", TRAIN | {"evaluate"}),
+        ("src/groundwork/workers.py", TRAIN),
         ("src/groundwork/models/linear.py", trained_as("linear")),
         ("src/groundwork/models/digits.py", trained_as("digits") | {"evaluate"}),
         ("src/groundwork/datasets/planck.py", {"generate@planck"}),
