@@ -6,14 +6,14 @@ export PYTHONNOUSERSITE := 1
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint track ui clean
+.PHONY: help setup repro test lint track ui bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(READY) ## the whole pipeline: data, training, reports, MLflow
 	@groundwork check
-	@dvc repro
+	@groundwork repro
 	@if [ -n "$$MLFLOW_TRACKING_URI" ] || [ ! -e mlflow.db ]; then groundwork track; fi  # DVC cannot see MLflow's store
 	@groundwork show
 
@@ -31,6 +31,10 @@ track: $(READY) ## show the results on disk in MLflow
 ui: $(READY) ## compare the runs in MLflow's UI, on 127.0.0.1
 	@groundwork ui
 
+bench: $(READY) .bench/ready ## speed beside fastai, d2l, PyTorch, JAX: docs/performance.md; a look: QUICK=1 ONLY=net
+	@[ -e data/raw/mnist_sample.safetensors ] || dvc repro download@mnist_sample
+	@.bench/bin/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 setup: $(READY) ## only install
 
 clean: ## delete .venv and MLflow's store; data and reports stay
@@ -45,3 +49,11 @@ $(READY): requirements.lock pyproject.toml
 	@pip install --disable-pip-version-check --requirement requirements.lock
 	@pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+.bench/ready: bench/requirements.txt requirements.lock pyproject.toml
+	@echo "Installing the peers into .bench (once; a few minutes on a slow line)"
+	@$(PYTHON) -m venv .bench
+	@.bench/bin/pip install --disable-pip-version-check --requirement bench/requirements.txt --constraint requirements.lock
+	@.bench/bin/pip install --disable-pip-version-check --quiet --no-deps fastai==2.8.12 d2l==1.0.3
+	@.bench/bin/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch .bench/ready

@@ -4,7 +4,7 @@ import os
 
 import hypothesis
 
-from groundwork import numerics
+from groundwork.common import numerics
 
 numerics.apply("portable")
 os.environ.pop("DASK_SCHEDULER_ADDRESS", None)

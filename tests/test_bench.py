@@ -12,7 +12,7 @@ from bench.results import work_json
 from bench.rounds import Measured, check, disagreement, entries_of, steady
 from bench.works import D2L, FASTAI, JAX, LOOP, NATIVE, PORTABLE, WORKS, Goal, Task, Work
 
-from groundwork.errors import UserError
+from groundwork.common.errors import UserError
 
 TINY = Task("regression", replicates=3, rows=10, valid=5, inputs=2, batch_size=4, epochs=2, lr=0.03)
 TASKS = {"regression": TINY, "decay": replace(TINY, kind="decay", inputs=7, lambd=3.0)}

@@ -8,13 +8,13 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.special import expit
 
-from groundwork import paths
-from groundwork.errors import ParamsError, UserError
+from groundwork.common import paths
+from groundwork.common.errors import ParamsError, UserError
+from groundwork.common.params import Params, read_params
+from groundwork.engine.training import train_study
 from groundwork.evaluate import evaluate
-from groundwork.params import Params, read_params
 from groundwork.runs import read_runs
 from groundwork.tensors import load_tensors, save_tensors
-from groundwork.training import train_study
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 JUDGED = paths.dataset("evaluated/mnist_sample")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from groundwork.errors import UserError
+from groundwork.common.errors import UserError
 from groundwork.pictures import BOX, SIDE, read_digit
 
 

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from groundwork import paths
-from groundwork.errors import ParamsError, UserError
-from groundwork.params import Params, read_params
+from groundwork.common import paths
+from groundwork.common.errors import ParamsError, UserError
+from groundwork.common.params import Params, read_params
+from groundwork.engine.training import train_study
 from groundwork.predict import predict
 from groundwork.runs import Trained, write_runs
 from groundwork.tensors import load_tensors, save_tensors
-from groundwork.training import train_study
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 SGD = {"optimizer": "sgd", "start": "uniform", "batch_size": 64, "shuffle": True}

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from groundwork import paths
-from groundwork.errors import UserError
-from groundwork.params import Study
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.common.params import Study
 from groundwork.runs import MissingVariant, Results, Trained, join, read_runs, write_runs
 
 NAME, R, STEPS = "learning_rate", 4, 6

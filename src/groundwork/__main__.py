@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from groundwork import numerics
-from groundwork.errors import ParamsError, UserError
-from groundwork.params import Params, read_params
+from groundwork.common import numerics
+from groundwork.common.errors import ParamsError, UserError
+from groundwork.common.params import Params, read_params
 
 app = typer.Typer(
     help="The first experiments of deep learning as a pipeline. Run it from the root of the repository.",
@@ -39,8 +39,8 @@ def start(section: str = "", name: str = "") -> Params:
 def check() -> None:
     """Check params.yaml; every DVC stage comes after this one."""
     start()
-    from groundwork import paths
-    from groundwork.files import write_text
+    from groundwork.common import paths
+    from groundwork.common.files import write_text
 
     write_text(paths.CHECKED, "params.yaml is well formed\n")
 
@@ -67,7 +67,7 @@ def generate(dataset: Dataset) -> None:
 def train(study: Study) -> None:
     """Train every variant of a study."""
     params = start("studies", study)
-    from groundwork.training import train_study
+    from groundwork.engine.training import train_study
 
     train_study(study, params)
 
@@ -79,7 +79,7 @@ def worker(
 ) -> None:
     """Train blocks of studies for a Dask scheduler. Options after its address are those of `dask worker`."""
     start()
-    from groundwork.workers import serve
+    from groundwork.engine.workers import serve
 
     serve(scheduler, context.args)
 
@@ -115,7 +115,7 @@ def repro() -> None:
 def summary() -> None:
     """Write the pages about all studies."""
     params = start()
-    from groundwork.reporting.summary import write_summary
+    from groundwork.overview.summary import write_summary
 
     write_summary(params)
 
@@ -124,7 +124,7 @@ def summary() -> None:
 def track() -> None:
     """Show data/runs in MLflow: one current run a variant."""
     params = start()
-    from groundwork.tracking import track
+    from groundwork.tracking.track import track
 
     track(params)
 
@@ -164,7 +164,7 @@ def predict(
 def show() -> None:
     """Print the headline results, and where to look next."""
     params = start()
-    from groundwork.reporting.terminal import show
+    from groundwork.terminal import show
 
     show(params)
 

@@ -8,14 +8,14 @@ from typing import TypeGuard
 
 import numpy as np
 
-from groundwork.runs import VariantRuns
-from groundwork.settings import (
+from groundwork.common.settings import (
     LinearDigitsSettings,
     NetSettings,
     PixelSimilaritySettings,
     ResNetSettings,
     Settings,
 )
+from groundwork.runs import VariantRuns
 
 ClassifierSettings = PixelSimilaritySettings | LinearDigitsSettings | NetSettings | ResNetSettings
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from groundwork import paths
-from groundwork.batches import Rows
-from groundwork.errors import UserError
-from groundwork.learner import Model
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.common.params import Params
+from groundwork.engine.batches import Rows
+from groundwork.engine.learner import Model
+from groundwork.engine.products import Product, product_for
 from groundwork.models.digits import accuracy, cost, labelled, predicted, probability, restore
-from groundwork.params import Params
-from groundwork.products import Product, product_for
 from groundwork.runs import VariantRuns, read_runs
 from groundwork.tensors import load_tensors, save_tensors
 

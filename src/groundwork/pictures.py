@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from groundwork.errors import UserError
+from groundwork.common.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
 SIDE, BOX = 28, 20  # pixels

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from groundwork.classifiers import Classifier, classifier, classifies
-from groundwork.errors import ParamsError, UserError
-from groundwork.numerics import Profile
-from groundwork.params import Params
+from groundwork.common.errors import ParamsError, UserError
+from groundwork.common.numerics import Profile
+from groundwork.common.params import Params
 from groundwork.pictures import read_digit
 from groundwork.runs import read_runs
 
@@ -81,8 +81,8 @@ def classify(model: Classifier, images: np.ndarray, numerics: Profile) -> tuple[
     """
     import torch
 
+    from groundwork.engine.products import product_for
     from groundwork.models.digits import grey, predicted, probability, restore
-    from groundwork.products import product_for
 
     weights = {name: torch.from_numpy(np.asarray(values)[None]) for name, values in model.weights.items()}
     network = restore(model.settings, weights, product_for(numerics))

@@ -15,8 +15,8 @@ from itertools import chain
 
 from tqdm import tqdm
 
-from groundwork.errors import UserError
-from groundwork.params import Params
+from groundwork.common.errors import UserError
+from groundwork.common.params import Params
 
 DVC = [sys.executable, "-m", "dvc"]
 GROUPS_PER_CORE = 4  # more of them even out better, fewer start less often, at about two seconds each

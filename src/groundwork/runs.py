@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load
 
-from groundwork import paths
-from groundwork.errors import UserError
-from groundwork.files import replacing
-from groundwork.params import Study
-from groundwork.settings import Dataset, Settings, Variant, plain
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.common.files import replacing
+from groundwork.common.params import Study
+from groundwork.common.settings import Dataset, Settings, Variant, plain
 from groundwork.tensors import load_tensors, pack, save_tensors
 
 HISTORY = ["variant", "replicate", "metric", "step", "epoch", "value"]

@@ -6,9 +6,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from groundwork.errors import UserError
-from groundwork.files import replacing
-from groundwork.paths import stage_of
+from groundwork.common.errors import UserError
+from groundwork.common.files import replacing
+from groundwork.common.paths import stage_of
 
 
 def save_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:

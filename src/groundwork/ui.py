@@ -13,10 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from groundwork.errors import UserError
-from groundwork.mlflow_store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
-from groundwork.params import Params
-from groundwork.tracking import fill
+from groundwork.common.errors import UserError
+from groundwork.common.params import Params
+from groundwork.tracking.store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
+from groundwork.tracking.track import fill
 
 HOST = "127.0.0.1"
 START = 60  # seconds that the server may take to answer

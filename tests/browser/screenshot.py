@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from groundwork.mlflow_store import connected, deep_link, tracking_uri
+from groundwork.tracking.store import connected, deep_link, tracking_uri
 from groundwork.ui import free_port, server
 
 NOT_OURS = ["mlflow.assistant.chat_panel.close", "mlflow.experiment_page.shared_view.dismiss"]  # panels that open first

@@ -15,11 +15,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import visibility_of_element_located
 from selenium.webdriver.support.ui import WebDriverWait
 
-from groundwork import paths
-from groundwork.mlflow_store import deep_link
-from groundwork.params import read_params
+from groundwork.common import paths
+from groundwork.common.params import read_params
 from groundwork.runs import Trained, write_runs
 from groundwork.tensors import save_tensors
+from groundwork.tracking.store import deep_link
 from groundwork.ui import free_port, server
 
 PARAMS = """

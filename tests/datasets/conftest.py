@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from groundwork import paths
+from groundwork.common import paths
+from groundwork.common.params import Params
 from groundwork.datasets import download_dataset
-from groundwork.params import Params
 
 SHIPPED = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["downloads"]
 NO_PACKAGE = "groundwork-has-no-such-package@0.0.0"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from groundwork.common.settings import DescentData
 from groundwork.datasets.descent import generate
-from groundwork.settings import DescentData
 
 DATA = DescentData(
     family="descent",

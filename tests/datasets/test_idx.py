@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundwork.common.errors import UserError
+from groundwork.common.settings import IdxChecksums
 from groundwork.datasets.idx import FILES, parse, read_files, read_package
-from groundwork.errors import UserError
-from groundwork.settings import IdxChecksums
 
 
 def idx(*shape: int, kind: int = 8, items: bytes | None = None) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from groundwork.errors import UserError
+from groundwork.common.errors import UserError
 
 FILES = {
     "train/images": "train-images-idx3-ubyte",

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from groundwork.common.errors import UserError
 from groundwork.datasets.mnist_sample import read_pictures
-from groundwork.errors import UserError
 
 OUT = Path("data/raw/mnist_sample.safetensors")  # in the scratch folder that `download` makes the current one
 SHIPPED = "md5:2dbc7ec6f9259b583af0072c55816a88"  # of the publisher's archive
@@ -239,7 +239,7 @@ def test_ctrl_c(waiting_for, serve, block, download, monkeypatch):
     publisher = silent if waiting_for == "publisher" else absent
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job ignores Ctrl-C
-        "from groundwork.datasets import download_dataset; from groundwork.params import Params;"
+        "from groundwork.datasets import download_dataset; from groundwork.common.params import Params;"
         f"block = {block('mnist_sample', publisher=publisher.url, timeout=60)!r};"
         "download_dataset('mnist_sample', Params.model_validate(block))"
     )

@@ -5,8 +5,8 @@ import pytest
 from scipy import constants
 from scipy.constants import c, h, k
 
+from groundwork.common.settings import PlanckData
 from groundwork.datasets.planck import generate, radiance
-from groundwork.settings import PlanckData
 
 DATA = PlanckData(
     family="planck", replicates=6, wavelengths=[300, 800], train=400, temperatures=[3000, 5020.5], amplitude=0.05

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from groundwork.common.settings import RegressionData
 from groundwork.datasets.regression import generate
-from groundwork.settings import RegressionData
 
 DATA = RegressionData(family="regression", replicates=4, train=1000, valid=1000, w=[2, -3.4], b=4.2, noise=0.01)
 

@@ -27,7 +27,7 @@ from dvc.repo import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
-from groundwork import numerics
+from groundwork.common import numerics
 
 REPOSITORY = Path(__file__).parents[2]
 TRACER = Path(__file__).parent / "tracer"

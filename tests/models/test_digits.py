@@ -8,6 +8,8 @@ import torch
 from scipy.special import expit, softmax
 from torch.testing import assert_close
 
+from groundwork.common.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings
+from groundwork.engine.products import product_for
 from groundwork.models.digits import (
     DISTANCES,
     PIXELS,
@@ -27,8 +29,6 @@ from groundwork.models.digits import (
     rmse,
     worst_mistakes,
 )
-from groundwork.products import product_for
-from groundwork.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings
 
 R, N = 3, 600
 PRODUCT = product_for("portable")

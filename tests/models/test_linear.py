@@ -3,8 +3,8 @@
 import torch
 from torch.testing import assert_close
 
+from groundwork.engine.products import product_for
 from groundwork.models.linear import LinearRegression
-from groundwork.products import product_for
 
 
 def test_each_replicate_predicts_as_nn_linear():

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
+from groundwork.common.settings import ResNetSettings
+from groundwork.engine.products import product_for
 from groundwork.models.digits import PIXELS, ResNet18, ResNets, cost, resnet_start, restore
-from groundwork.products import product_for
-from groundwork.settings import ResNetSettings
 
 State = dict[str, Tensor]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from groundwork import paths
-from groundwork.params import Study
+from groundwork.common import paths
+from groundwork.common.params import Study
 from groundwork.runs import Results, Trained, read_runs, write_runs
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"

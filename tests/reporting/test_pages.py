@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
+from groundwork.overview.summary import TEMPLATES
 from groundwork.reporting.pages import html_of, render
+from groundwork.reporting.study_report import TEMPLATE
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -49,7 +51,7 @@ def test_wide_tables_scroll():
     assert html_of("| a |\n| - |\n| 1 |\n", Path()).startswith('<div class="wide"><table>')
 
 
-@pytest.mark.parametrize("template", ["study.md.j2", "index.md.j2", "index.html.j2"])
+@pytest.mark.parametrize("template", [TEMPLATE, TEMPLATES / "index.md.j2", TEMPLATES / "index.html.j2"], ids=str)
 def test_a_value_that_is_missing_is_an_error(template):
     with pytest.raises(UndefinedError):
         render(template, {})

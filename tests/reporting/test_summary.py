@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from groundwork import paths
-from groundwork.errors import UserError
-from groundwork.files import write_text
-from groundwork.params import Params, read_params
-from groundwork.reporting.summary import read_summary, studies_table, write_summary
-from groundwork.reporting.terminal import show
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.common.files import write_text
+from groundwork.common.params import Params, read_params
+from groundwork.overview.summary import read_summary, studies_table, write_summary
+from groundwork.terminal import show
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 

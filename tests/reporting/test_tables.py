@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from groundwork.claims import Claim, Evidence
+from groundwork.judging.claims import Claim, Evidence
 from groundwork.reporting.tables import (
     claims_table,
     curves_table,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import permutations, stream, uniform
 from groundwork.studies.aggregation import mean_squared_error, predicted_ratio, worse
 from groundwork.tensors import load_tensors

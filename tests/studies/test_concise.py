@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import normal, permutations, stream, uniform
 from groundwork.tensors import load_tensors
 

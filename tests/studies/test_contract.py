@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from groundwork import paths
-from groundwork.claims import Claim
-from groundwork.printed import PrintedValue
+from groundwork.common import paths
+from groundwork.judging.claims import Claim
+from groundwork.judging.printed import PrintedValue
+from groundwork.overview.summary import SOURCES
 from groundwork.reporting.study_report import question_of
-from groundwork.reporting.summary import SOURCES
 from groundwork.studies import load_study, study_names
 
 SHIPPED = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["studies"]

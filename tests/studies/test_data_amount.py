@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.runs import MissingVariant
 from groundwork.studies.data_amount import POINTS, by_rows, memory, slope
 from groundwork.tensors import load_tensors

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
-from groundwork.errors import UserError
-from groundwork.printed import judge, reference
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.judging.printed import judge, reference
 from groundwork.studies.gradient_descent import claims, gradients, printed
 from groundwork.tensors import load_tensors
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import permutations, stream
 from groundwork.studies.huber import GRADIENTS, noise_of_gradient
 from groundwork.tensors import load_tensors

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch.utils.data import BatchSampler, SequentialSampler
 
-from groundwork.settings import LinearSettings
+from groundwork.common.settings import LinearSettings
 from groundwork.studies.last_batch import price_of_a_short_step
 
 

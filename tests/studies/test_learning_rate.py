@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.tensors import load_tensors
 
 

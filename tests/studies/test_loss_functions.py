@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import huber
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.loss_functions import compare_formulas, row_error
 from groundwork.tensors import load_tensors

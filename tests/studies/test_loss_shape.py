@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.loss_shape import SHOWN, expected_share, share
 from groundwork.tensors import load_tensors

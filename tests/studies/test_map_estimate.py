@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import laplace, stream
 from groundwork.studies.map_estimate import expected_error, matched, of_prior
 from groundwork.tensors import load_tensors

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.matrix_norm import OUTPUTS, SHAPES
 from groundwork.tensors import load_tensors

@@ -11,17 +11,17 @@ import torch
 from ruamel.yaml import YAML
 from torch import Tensor, nn
 
-from groundwork import paths
-from groundwork.losses import cross_entropy
+from groundwork.common import paths
+from groundwork.common.params import Params
+from groundwork.engine.losses import cross_entropy
+from groundwork.engine.products import product_for
+from groundwork.engine.training import train_study
 from groundwork.models.digits import ResNet18, resnet_start, restore
-from groundwork.params import Params
-from groundwork.products import product_for
 from groundwork.reporting.study_report import write_report
 from groundwork.runs import Results, read_runs
 from groundwork.streams import permutations, stream, uniform
 from groundwork.studies import mnist_full
 from groundwork.tensors import load_tensors, save_tensors
-from groundwork.training import train_study
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 SGD = {"optimizer": "sgd", "start": "uniform", "batch_size": 64, "shuffle": True}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import permutations, stream, uniform
 from groundwork.studies.mnist_loss import NUDGE, first_change, line
 from groundwork.tensors import load_tensors

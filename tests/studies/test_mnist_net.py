@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import permutations, stream, uniform
 from groundwork.tensors import load_tensors
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.models.digits import ResNet18, resnet_start
 from groundwork.streams import permutations, stream
 from groundwork.tensors import load_tensors

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import linregress
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.studies.ohm import left_over
 from groundwork.tensors import load_tensors
 

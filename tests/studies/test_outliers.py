@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.optimize import least_squares, linprog
 
-from groundwork import paths
-from groundwork.batches import Rows
+from groundwork.common import paths
+from groundwork.engine.batches import Rows
 from groundwork.studies.outliers import KNEE, corrupted, minimiser
 from groundwork.tensors import load_tensors
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from weight_decay_by_numpy import descended, high_dimensional, mse, start
 
-from groundwork.losses import squared
+from groundwork.engine.losses import squared
 from groundwork.models.linear import Dropout, LinearRegression
 from groundwork.streams import stream, uniform
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from groundwork import paths
-from groundwork.errors import UserError
+from groundwork.common import paths
+from groundwork.common.errors import UserError
 from groundwork.studies.pixels import distances, label_of
 from groundwork.tensors import load_tensors
 

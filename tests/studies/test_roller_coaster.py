@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from groundwork import paths
-from groundwork.errors import UserError
-from groundwork.printed import reference
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.judging.printed import reference
 from groundwork.streams import normal, stream
 from groundwork.studies.roller_coaster import SIDES, claims, some_steps
 from groundwork.tensors import load_tensors

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import normal, stream
 from groundwork.studies.second_derivatives import RATES, limits
 from groundwork.tensors import load_tensors

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from groundwork import paths
-from groundwork.batches import Rows
+from groundwork.common import paths
+from groundwork.engine.batches import Rows
 from groundwork.studies.shuffling import RATES, arranged, growth, matrices, steepest
 from groundwork.tensors import load_tensors
 

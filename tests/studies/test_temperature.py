@@ -5,7 +5,7 @@ import pytest
 from scipy.constants import c, h, k
 from scipy.optimize import least_squares
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.tensors import load_tensors
 
 FIXED = {"noise": "independent", "units": "normalised", "T_start": 3000, "loss": "squared", "optimizer": "sgd"}

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from groundwork import paths
+from groundwork.common import paths
 from groundwork.streams import normal, permutations, stream, uniform
 from groundwork.tensors import load_tensors
 

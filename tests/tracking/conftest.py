@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tiny_project import PARAMS, trained, write
 
-from groundwork import paths
-from groundwork.mlflow_store import SETTINGS, connected
+from groundwork.common import paths
 from groundwork.tensors import save_tensors
+from groundwork.tracking.store import SETTINGS, connected
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tiny_project import alone, current, fill_alone
 
-from groundwork.errors import UserError
-from groundwork.mlflow_store import connected, masked
-from groundwork.params import read_params
-from groundwork.paths import TRACKED
-from groundwork.tracking import track
+from groundwork.common.errors import UserError
+from groundwork.common.params import read_params
+from groundwork.common.paths import TRACKED
+from groundwork.tracking.store import connected, masked
+from groundwork.tracking.track import track
 
 
 def test_it_says_what_it_did_and_nothing_else(capfd):

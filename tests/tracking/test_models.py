@@ -17,11 +17,12 @@ import torch
 from safetensors.numpy import load_file
 from tiny_project import PARAMS, fill_alone, in_mlflow, seen
 
-from groundwork import mlflow_models, paths
+from groundwork.common import paths
+from groundwork.common.params import read_params
 from groundwork.models.digits import ResNets, grey, predicted, probability, resnet_start, restore
-from groundwork.params import read_params
 from groundwork.runs import Trained, read_runs, write_runs
 from groundwork.tensors import save_tensors
+from groundwork.tracking import models as mlflow_models
 from groundwork.ui import free_port
 
 DIGITS = {"raw/mnist_sample": [7, 3], "raw/mnist": list(range(10))}
@@ -190,7 +191,7 @@ def test_it_is_code_and_one_replicates_weights_with_signature_and_example():
     files = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     described = {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"}
     examples = {"input_example.json", "serving_input_example.json"}
-    assert files == {"mlflow_digits.py", "artifacts/weights.safetensors"} | described | examples
+    assert files == {"digits.py", "artifacts/weights.safetensors"} | described | examples
     assert {name: values.shape for name, values in load_file(place / "artifacts/weights.safetensors").items()} == {
         "weights": (784, 1),
         "bias": (1, 1),

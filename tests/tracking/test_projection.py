@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from tiny_project import PARAMS, SECOND_STUDY, STUDY, VARIANTS, R, current, fill_alone, in_mlflow, seen, trained, write
 
-from groundwork import paths
-from groundwork.mlflow_store import deep_link
-from groundwork.params import read_params
+from groundwork.common import paths
+from groundwork.common.params import read_params
 from groundwork.runs import Trained, write_runs
 from groundwork.tensors import save_tensors
+from groundwork.tracking.store import deep_link
 
 
 def test_a_run_shows_its_settings_data_and_provenance():

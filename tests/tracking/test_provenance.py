@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_project import current, fill_alone, seen
 
-from groundwork.errors import UserError
+from groundwork.common.errors import UserError
 
 
 def git(*arguments: str) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tiny_project import PARAMS, STUDY, VARIANTS, current, fill_alone, in_mlflow, seen, trained, write
 
-from groundwork import paths
-from groundwork.errors import UserError
-from groundwork.paths import TRACKED
+from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.common.paths import TRACKED
 from groundwork.tensors import save_tensors
 from groundwork.ui import free_port, server
 

@@ -6,10 +6,10 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from groundwork import paths
-from groundwork.params import read_params
+from groundwork.common import paths
+from groundwork.common.params import read_params
 from groundwork.runs import Trained, write_runs
-from groundwork.tracking import fill
+from groundwork.tracking.track import fill
 
 STUDY, R, STEPS = "learning_rate", 5, 7
 PARAMS = """

@@ -3,8 +3,8 @@
 import os
 from importlib import import_module
 
-from groundwork import paths
-from groundwork.params import Params
+from groundwork.common import paths
+from groundwork.common.params import Params
 from groundwork.tensors import save_tensors
 
 

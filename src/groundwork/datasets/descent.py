@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from groundwork.settings import DescentData
+from groundwork.common.settings import DescentData
 from groundwork.streams import normal, stream
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from groundwork.settings import HighDimensionalData
+from groundwork.common.settings import HighDimensionalData
 from groundwork.streams import normal, stream
 
 

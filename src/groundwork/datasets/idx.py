@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from groundwork.common.errors import UserError
+from groundwork.common.settings import IdxChecksums
 from groundwork.datasets.sources import Tensors, read_members
-from groundwork.errors import UserError
-from groundwork.settings import IdxChecksums
 
 FILES = {  # our name → the file's, the same wherever MNIST is published
     "train/images": "train-images-idx3-ubyte",

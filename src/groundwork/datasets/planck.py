@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.constants import c, h, k
 
-from groundwork.settings import PlanckData, plain
+from groundwork.common.settings import PlanckData, plain
 from groundwork.streams import stream, uniform
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from groundwork.settings import RegressionData
+from groundwork.common.settings import RegressionData
 from groundwork.streams import normal, stream
 
 

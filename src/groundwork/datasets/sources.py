@@ -19,8 +19,8 @@ import numpy as np
 import pooch
 from tqdm import tqdm
 
-from groundwork.errors import UserError
-from groundwork.settings import Download, IdxDownload
+from groundwork.common.errors import UserError
+from groundwork.common.settings import Download, IdxDownload
 
 Tensors = dict[str, np.ndarray]
 

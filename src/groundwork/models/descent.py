@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from groundwork.errors import UserError
-from groundwork.optimizers import SGD
-from groundwork.settings import DescentSettings
-from groundwork.training import Block
+from groundwork.common.errors import UserError
+from groundwork.common.settings import DescentSettings
+from groundwork.engine.optimizers import SGD
+from groundwork.engine.training import Block
 
 Function = Callable[[Tensor], Tensor]  # x (R, p) -> its value for each replicate, (R,)
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from groundwork.batches import Rows
-from groundwork.learner import Model
-from groundwork.products import Product, shared_product
-from groundwork.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings, ResNetSettings
+from groundwork.common.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings, ResNetSettings
+from groundwork.engine.batches import Rows
+from groundwork.engine.learner import Model
+from groundwork.engine.products import Product, shared_product
 
 SIDE = 28
 PIXELS = SIDE * SIDE

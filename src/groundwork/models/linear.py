@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from groundwork.batches import Rows
-from groundwork.errors import UserError
-from groundwork.learner import Metric
-from groundwork.losses import mse
-from groundwork.optimizers import Optimizer, ProximalSGD
-from groundwork.products import Product
-from groundwork.settings import LinearSettings, SGDSettings
+from groundwork.common.errors import UserError
+from groundwork.common.settings import LinearSettings, SGDSettings
+from groundwork.engine.batches import Rows
+from groundwork.engine.learner import Metric
+from groundwork.engine.losses import mse
+from groundwork.engine.optimizers import Optimizer, ProximalSGD
+from groundwork.engine.products import Product
+from groundwork.engine.training import Block, fit, kept, length
 from groundwork.streams import laplace, normal, uniform
-from groundwork.training import Block, fit, kept, length
 
 if TYPE_CHECKING:
     from groundwork.runs import Trained

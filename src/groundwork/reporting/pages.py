@@ -4,22 +4,22 @@ import base64
 import re
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
-def render(template: str, values: dict[str, object]) -> str:
-    """A template of this package, filled in; a value that is missing is an error."""
+def render(template: Path, values: dict[str, object]) -> str:
+    """A template file, filled in; a value that is missing is an error."""
     environment = Environment(
-        loader=PackageLoader("groundwork.reporting"),
+        loader=FileSystemLoader(template.parent),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(values)
+    return environment.get_template(template.name).render(values)
 
 
 def html_of(markdown: str, folder: Path, heading_shift: int = 0) -> str:

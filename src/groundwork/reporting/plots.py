@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from groundwork.common.settings import plain
 from groundwork.reporting.style import canvas, colour
 from groundwork.reporting.words import fixed
 from groundwork.runs import VariantRuns
-from groundwork.settings import plain
 
 MOST_POINTS = 200  # of a curve; more only make the file larger
 

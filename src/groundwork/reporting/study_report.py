@@ -4,19 +4,22 @@ import inspect
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from groundwork import paths
-from groundwork.files import replacing, write_text
-from groundwork.params import Params
-from groundwork.printed import judge, reference
+from groundwork.common import paths
+from groundwork.common.files import replacing, write_text
+from groundwork.common.params import Params
+from groundwork.judging.printed import judge, reference
 from groundwork.reporting.pages import render
 from groundwork.reporting.style import house_style, save
 from groundwork.reporting.tables import claims_table, curves_table, metric_table, printed_table, settings_table
 from groundwork.reporting.words import extent
 from groundwork.runs import MissingVariant, Results, read_runs
 from groundwork.studies import load_study
+
+TEMPLATE = Path(__file__).with_name("templates") / "study.md.j2"
 
 
 def write_report(name: str, params: Params) -> None:
@@ -31,7 +34,7 @@ def write_report(name: str, params: Params) -> None:
     replicates = [runs.variant.replicates for runs in results]
     answer = _answer(study, results)
     page = render(
-        "study.md.j2",
+        TEMPLATE,
         {
             "study": name,
             "title": study.TITLE,

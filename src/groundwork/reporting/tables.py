@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from groundwork.claims import Claim, Evidence
+from groundwork.common.settings import plain
+from groundwork.judging.claims import Claim, Evidence
 from groundwork.reporting.words import number, to_precision
 from groundwork.runs import Results
-from groundwork.settings import plain
 
 MARKS = {"holds": "✓ holds", "fails": "✗ fails", "undecided": "? undecided"}
 

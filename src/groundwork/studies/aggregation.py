@@ -16,11 +16,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Sum or mean of a minibatch"
 SOURCE = "d2l §3.5.6, exercise 1"
@@ -132,7 +132,7 @@ def claims() -> list[Claim]:
     """What the exercise concludes, and what is behind it."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, sometimes, within
+    from groundwork.judging.claims import Claim, above, always, sometimes, within
 
     def difference(results: Results, ending: str):
         sums, means = results[f"sum over 32{ending}"], results[f"mean{ending}"]
@@ -185,7 +185,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The parameters that the source prints for the two sums."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     settings = {"sum": "loss=mse(sum) lr=0.03 epochs=3", "sum over 32": "loss=mse(sum) lr=0.03/32 epochs=3"}
     return [
@@ -199,9 +199,9 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
-    from groundwork.claims import always
+    from groundwork.common.settings import plain
+    from groundwork.judging.claims import always
     from groundwork.reporting.words import fixed, mean_sd, number, percent
-    from groundwork.settings import plain
 
     mean, total, scaled = results["mean"], results["sum"], results["sum over 32"]
     blown = always(worse(total))

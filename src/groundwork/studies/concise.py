@@ -17,11 +17,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Concise linear regression"
 SOURCE = "d2l §3.5"
@@ -49,9 +49,9 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     """Linear regression by either program; what the optimiser keeps is counted when it has finished."""
     import torch
 
-    from groundwork.losses import LOSSES
+    from groundwork.engine.losses import LOSSES
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import final_parameters, make_model, rows
-    from groundwork.training import fit, kept, length
 
     R = len(block.replicates)
 
@@ -152,7 +152,7 @@ def claims() -> list[Claim]:
     """That the programs are the same, and what has to be changed before they are."""
     import numpy as np
 
-    from groundwork.claims import Claim, always, within
+    from groundwork.judging.claims import Claim, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]
@@ -203,7 +203,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The three parameters that the source prints."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting = "loss=mse lr=0.03 epochs=3"
     return [PrintedValue("concise", quantity, setting, "concise", quantity) for quantity in ("w1", "w2", "b")]
@@ -211,8 +211,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd, number
-    from groundwork.settings import plain
 
     scratch, meant, concise = results["scratch"], results["concise as meant"], results["concise"]
     doubled, lr = results["scratch lr=0.06"], plain(concise.variant.settings.lr)

@@ -15,11 +15,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Amount of data"
 SOURCE = "d2l §3.5.6, exercise 5"
@@ -43,8 +43,8 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import final_parameters, make_model, rows
-    from groundwork.training import fit, kept, length
 
     def errors(w: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Of w (R, d, 1) and b (R, 1, 1): both (R,)."""
@@ -167,7 +167,7 @@ def claims() -> list[Claim]:
     """What the exercise lets one expect, and what the two ways to train come to."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["w_error"]

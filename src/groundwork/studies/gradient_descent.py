@@ -17,11 +17,11 @@ if (
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import DescentSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import DescentSettings
-    from groundwork.training import Block
 
 TITLE = "Gradient descent on a parabola"
 SOURCE = "fastbook ch. 4, “Calculating gradients”, “Stepping with a learning rate”"
@@ -44,9 +44,9 @@ def train(block: Block[DescentSettings]) -> Iterator[Trained]:
     """The derivatives at the book's point, then descent from every replicate's own; x² has the first coordinate."""
     import torch
 
+    from groundwork.engine.training import length
     from groundwork.models.descent import check_functions, descend, sum_of_squares
     from groundwork.runs import Trained
-    from groundwork.training import length
 
     check_functions(block, ("square", "sum_of_squares"))
     starts, R = block.slice("start"), len(block.replicates)
@@ -81,9 +81,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The paths on the parabola, the distance by step, the gradients against the exact ones."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band
     from groundwork.reporting.style import canvas, colour
-    from groundwork.settings import plain
 
     squares = [runs for runs in results if runs.variant.settings.function == "square"]
     index = {runs.variant.name: place for place, runs in enumerate(squares)}
@@ -137,7 +137,7 @@ def draw_path(ax: Axes, runs: VariantRuns, colour: str, title: str) -> None:
     """The first replicate's way on the parabola."""
     import numpy as np
 
-    from groundwork.settings import plain
+    from groundwork.common.settings import plain
 
     x = runs.weights["x"][0, :, 0]
     side = 1.1 * max(np.abs(x).max(), 1.0)
@@ -163,7 +163,7 @@ def claims() -> list[Claim]:
     """What the book says of learning rates, and what can be said exactly where the function is x²."""
     import numpy as np
 
-    from groundwork.claims import Claim, always
+    from groundwork.judging.claims import Claim, always
 
     def at(results: Results, low: float, high: float) -> list[VariantRuns]:
         """The variants whose learning rate lies between two, the ends not included."""
@@ -266,7 +266,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """A gradient, a value, and the gradient of three coordinates: all exact."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     return [
         PrintedValue("gradient", "grad_x2_at_3", "", "good", "derivative_at_point"),
@@ -279,8 +279,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, percent
-    from groundwork.settings import plain
 
     def lr(name: str) -> str:
         return plain(results[name].variant.settings.lr)

@@ -15,11 +15,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Huber's loss"
 SOURCE = "d2l §3.5.6, exercises 2 and 3"
@@ -44,9 +44,9 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     """Linear regression with minibatch SGD; the gradients of the last step are still there when it has finished."""
     import torch
 
-    from groundwork.losses import LOSSES
+    from groundwork.engine.losses import LOSSES
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import final_parameters, make_model, rows
-    from groundwork.training import fit, kept, length
 
     train, valid = rows(block, "train"), rows(block, "valid")
     orders = block.orders(len(train), max(variant.settings.epochs for variant in block.variants))
@@ -70,10 +70,10 @@ def noise_of_gradient(results: Results, runs: VariantRuns) -> float:
 
 def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss by epoch, where the replicates end, and the last gradients beside the noise and the printed ones."""
-    from groundwork.printed import reference
+    from groundwork.common.settings import plain
+    from groundwork.judging.printed import reference
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas
-    from groundwork.settings import plain
 
     kinds = {"huber": "Huber's loss", "mse": "mean squared error"}
     drawn = [kind for kind in kinds if any(runs.variant.settings.loss == kind for runs in results)]
@@ -114,7 +114,7 @@ def claims() -> list[Claim]:
     """What the exercises show, and what follows from the form of the loss."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def difference(results: Results):
         ours, theirs = results["huber lr=0.3"], results["mse lr=0.15"]
@@ -170,7 +170,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """Three parameters and three gradients."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting, last = "loss=huber(mean; delta=1) lr=0.3 epochs=3", "last minibatch of the run above"
     parameters = [PrintedValue("2-huber", name, setting, "huber lr=0.3", name) for name in ("w1", "w2", "b")]
@@ -181,8 +181,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import mean_sd, number
-    from groundwork.settings import plain
 
     huber, slow, squared = results["huber lr=0.3"], results["huber lr=0.03"], results["mse lr=0.03"]
     same = results["mse lr=0.15"]

@@ -16,11 +16,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Initialization"
 SOURCE = "d2l §3.4.6, exercise 1"
@@ -144,7 +144,7 @@ def claims() -> list[Claim]:
     """What the exercise asks, and what theory says about it."""
     import numpy as np
 
-    from groundwork.claims import Claim, always, within
+    from groundwork.judging.claims import Claim, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]

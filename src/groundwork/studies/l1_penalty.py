@@ -17,11 +17,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "ℓ1 penalty"
 SOURCE = "d2l §3.7.6, exercise 3"
@@ -46,8 +46,8 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
 
     import torch
 
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import make_model, optimizer_of, penalty_of, rows, true_weights, with_truth
-    from groundwork.training import fit, kept, length
 
     orders = cache(block.orders)
     for variant in block.variants:
@@ -113,9 +113,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss by epoch, error against λ, one step of each penalty and where it leaves the weights that do not matter."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band, sweep
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     loss, axes = canvas(columns=2, height=5.0)
     for ax, (truth, title) in zip(axes, TRUTHS.items(), strict=True):
@@ -172,7 +172,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the book says of ℓ1 and ℓ2, and what comes of it."""
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, truth: str, penalty: str):
         return best(results, truth, penalty)["parameter_error"]
@@ -229,8 +229,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, number, percent
-    from groundwork.settings import plain
 
     l2, l1, proximal = (best(results, "sparse", penalty) for penalty in PENALTIES)
     dense_l2, dense_l1, dense_proximal = (best(results, "dense", penalty) for penalty in PENALTIES)

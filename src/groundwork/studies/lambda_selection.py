@@ -19,13 +19,13 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.learner import Learner
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.learner import Learner
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Choosing λ"
 SOURCE = "d2l §3.7.6, exercise 2"
@@ -56,7 +56,7 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
     from groundwork.models.linear import rows
     from groundwork.runs import Trained
 
@@ -105,10 +105,10 @@ def descend(
     """
     import torch
 
-    from groundwork.learner import Learner
-    from groundwork.losses import squared
+    from groundwork.engine.learner import Learner
+    from groundwork.engine.losses import squared
+    from groundwork.engine.optimizers import make_optimizer
     from groundwork.models.linear import LinearRegression, start
-    from groundwork.optimizers import make_optimizer
 
     L, decay = len(lambdas), torch.from_numpy(lambdas).float()
     w, b = (values.expand(-1, -1, L) for values in start(block, settings, train.X.shape[-1]))
@@ -143,7 +143,7 @@ def held_out(
     block: Block[LinearSettings], settings: LinearSettings, lambdas: np.ndarray, train: Rows, out: Tensor
 ) -> np.ndarray:
     """The error of every λ, (R, L), on the training rows left `out`, (n,) bool, learnt from the others."""
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
 
     rest, held = (Rows(train.X[:, part], train.y[:, part]) for part in (~out, out))
     return errors(descend(block, settings, lambdas, rest, held), held)
@@ -158,9 +158,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Validation error by epoch, which λ is chosen and what it costs, and what the rows are worth."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band, strip, sweep
     from groundwork.reporting.style import canvas, colour
-    from groundwork.settings import plain
 
     curves, (ax,) = canvas()
     for name in ("lambd=0", "lambd=3", "validation rows"):
@@ -229,7 +229,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the exercise doubts, and which way of choosing is better."""
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def regret(results: Results, variant: str):
         return results[variant]["regret"]
@@ -292,8 +292,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, number, percent
-    from groundwork.settings import plain
 
     def regret(name: str) -> str:
         return percent((results[name]["regret"] / results["test rows"]["test_mse"]).mean())

@@ -17,11 +17,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "A sweep of λ"
 SOURCE = "d2l §3.7.6, exercise 1"
@@ -105,9 +105,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Errors by epoch for some λ, errors by λ, and the edge of stability."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band, sweep
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     starts = {"usual start": "start N(0, 0.01²)", "zero start": "start at zero"}
     lambdas = sorted({runs.variant.settings.lambd for runs in results})
@@ -177,7 +177,7 @@ def claims() -> list[Claim]:
     """What the exercise asks, what the gain consists of, and where the edge is."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def of(results: Results, metric: str, lambdas: list[int], start: str = "usual start"):
         return np.stack([results[f"{start} lambd={lambd}"][metric] for lambd in lambdas])
@@ -247,8 +247,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd, number, percent
-    from groundwork.settings import plain
 
     none, none_zero = results["usual start lambd=0"], results["zero start lambd=0"]
     usual, zero, much = best(results, "usual"), best(results, "zero"), results["usual start lambd=128"]

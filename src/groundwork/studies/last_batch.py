@@ -15,11 +15,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "The last batch"
 SOURCE = "d2l §3.4.6, exercise 7"
@@ -76,9 +76,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The loss by step, the batches of every epoch, and where the replicates end."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     rates = sorted({runs.variant.settings.lr for runs in results})
     indices = {False: 0, True: 1}
@@ -126,7 +126,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the exercise asks, and what the short batch and the dropped rows cost."""
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]
@@ -171,7 +171,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The size that the source prints at the end of each epoch."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting = "n=1000 batch_size=32 each of 3 epochs"
     return [PrintedValue("7-last-batch", "last_batch_size", setting, "keep lr=0.03", "last_batch_size")]
@@ -179,8 +179,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd, number
-    from groundwork.settings import plain
 
     keep, drop = results["keep lr=0.03"], results["drop lr=0.03"]
     fast_keep, fast_drop = results["keep lr=0.3"], results["drop lr=0.3"]

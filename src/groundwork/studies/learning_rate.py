@@ -14,11 +14,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Learning rate"
 SOURCE = "d2l §3.4.6, exercise 6"
@@ -55,7 +55,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the exercise suggests, and what follows from it."""
-    from groundwork.claims import Claim, above, always, sometimes
+    from groundwork.judging.claims import Claim, above, always, sometimes
 
     def error(results: Results, lr: str, epochs: int):
         return results[f"lr={lr} epochs={epochs}"]["parameter_error"]
@@ -96,7 +96,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The twelve parameters that the source prints after three epochs."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     return [
         PrintedValue("6-learning-rate", quantity, f"lr={lr} epochs=3", f"lr={lr} epochs=3", quantity)

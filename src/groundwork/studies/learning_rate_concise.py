@@ -15,11 +15,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Learning rate without the ½"
 SOURCE = "d2l §3.5.6, exercise 4"
@@ -94,7 +94,7 @@ def claims() -> list[Claim]:
     """The conclusions of the study from scratch, and what the missing ½ changes."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always
+    from groundwork.judging.claims import Claim, above, always
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]

@@ -20,11 +20,11 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Loss functions"
 SOURCE = "d2l §3.4.6, exercise 8"
@@ -49,9 +49,9 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     """Linear regression with each loss; the first step and the formulas are measured on the untrained model."""
     import torch
 
-    from groundwork.losses import LOSSES, mse
+    from groundwork.engine.losses import LOSSES, mse
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import final_parameters, make_model, rows
-    from groundwork.training import fit, kept, length
 
     train, valid = rows(block, "train"), rows(block, "valid")
     orders = block.orders(len(train), max(variant.settings.epochs for variant in block.variants))
@@ -115,9 +115,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The losses by step in one unit, where the replicates end, what a row costs and pulls, and d2l's formula."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     panels = {
         "the sources' learning rates": [runs for runs in results if not runs.variant.name.startswith("fair")],
@@ -185,7 +185,7 @@ def claims() -> list[Claim]:
     """What the exercise asks of regular data, what the rates hide, and what d2l's Huber formula is."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]
@@ -244,7 +244,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The three parameters that the source prints for absolute loss on regular data."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting = "loss=absolute(sum) lr=0.01 epochs=3"
     return [PrintedValue("8-loss", quantity, setting, "absolute", quantity) for quantity in ("w1", "w2", "b")]
@@ -252,8 +252,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd, number, percent
-    from groundwork.settings import plain
 
     def error(variant: str) -> str:
         return number(results[variant]["parameter_error"].mean(), 2)

@@ -16,11 +16,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "The shape of the loss"
 SOURCE = "d2l §3.4.6, exercise 5"
@@ -41,11 +41,11 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     """Linear regression with minibatch SGD, whose loss gets y as a column or flat."""
     import torch
 
-    from groundwork.learner import Learner
-    from groundwork.losses import LOSSES, Loss
+    from groundwork.engine.learner import Learner
+    from groundwork.engine.losses import LOSSES, Loss
+    from groundwork.engine.optimizers import make_optimizer
+    from groundwork.engine.training import kept
     from groundwork.models.linear import LinearRegression, final_parameters, make_model, rows
-    from groundwork.optimizers import make_optimizer
-    from groundwork.training import kept
 
     def flattened(loss: Loss) -> Loss:
         """y (R, n, 1) as (R, 1, n), which broadcasts with y_hat (R, n, 1) as (n,) does with (n, 1): to (R, n, n)."""
@@ -158,7 +158,7 @@ def claims() -> list[Claim]:
     """What the exercise suggests, and what broadcasting really does."""
     import numpy as np
 
-    from groundwork.claims import Claim, always, within
+    from groundwork.judging.claims import Claim, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]

@@ -18,11 +18,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim, Evidence
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim, Evidence
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "MAP estimate"
 SOURCE = "d2l §3.7.6, exercise 6"
@@ -46,9 +46,9 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import fit, kept
     from groundwork.models.linear import make_model, optimizer_of, penalty_of, rows, true_weights, with_truth
-    from groundwork.training import fit, kept
 
     parts, orders = [rows(block, part) for part in ("train", "valid")], cache(block.orders)
 
@@ -156,9 +156,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss and error of the weights by step, the priors and their penalties, the error against λ."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     steps, axes = canvas(columns=2, height=4.6)
     for index, (lambd, runs) in enumerate(named(results, "l2", "gaussian").items()):
@@ -222,7 +222,7 @@ def claims() -> list[Claim]:
     """Prior is penalty; whose λ is best, and for whom."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, penalty: str, truth: str) -> np.ndarray:
         return matched(results, penalty, truth)["weight_error"]
@@ -280,8 +280,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     from math import sqrt
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, number
-    from groundwork.settings import plain
 
     ridge, lasso = matched(results, "l2", "gaussian"), matched(results, "l1", "laplace")
     l2, l1 = (

@@ -17,12 +17,12 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Matrix norm"
 SOURCE = "d2l §3.7.6, exercise 4"
@@ -46,11 +46,11 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import fit, kept
     from groundwork.models.linear import LinearRegression, l2_penalty, optimizer_of, penalty_of, rows
     from groundwork.runs import Trained
     from groundwork.streams import normal
-    from groundwork.training import fit, kept
 
     inputs = len(block.made.weights)
     truth = block.made.value * block.draw("truth", (inputs, OUTPUTS), normal)
@@ -178,7 +178,7 @@ def claims() -> list[Claim]:
     """The identity, its gradient, and what a weight matrix makes of lr and λ."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def largest_gap(results: Results, sides: str) -> np.ndarray:
         some = next(iter(results)).weights
@@ -235,8 +235,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd, number, percent
-    from groundwork.settings import plain
 
     none, penalty, framework = results["no penalty"], results["penalty"], results["framework"]
     vectors, unchanged = results["four vectors"], results["unchanged"]

@@ -19,13 +19,13 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.learner import Model
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings, ResNetSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.learner import Model
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings, ResNetSettings
-    from groundwork.training import Block
 
 TITLE = "All ten digits"
 SOURCE = "fastbook ch. 4, “Further research”"
@@ -52,9 +52,9 @@ def train(
     block: Block[PixelSimilaritySettings | LinearDigitsSettings | NetSettings | ResNetSettings],
 ) -> Iterator[Trained]:
     """All replicates see the same images in the same order, one shuffle an epoch for the block."""
+    from groundwork.common.settings import PixelSimilaritySettings
     from groundwork.models.digits import PixelSimilarity, labelled, mean_images
     from groundwork.runs import Trained
-    from groundwork.settings import PixelSimilaritySettings
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     for variant in block.variants:
@@ -73,10 +73,10 @@ def _descended(
     block: Block, settings: LinearDigitsSettings | NetSettings | ResNetSettings, train: Rows, valid: Rows
 ) -> tuple[Model, Trained]:
     """A model trained: cross entropy takes the digit itself, the book's losses one yes or no for each of the ten."""
+    from groundwork.common.settings import ResNetSettings
+    from groundwork.engine.optimizers import OneCycle
+    from groundwork.engine.training import fit, kept
     from groundwork.models.digits import ResNets, accuracy, restore
-    from groundwork.optimizers import OneCycle
-    from groundwork.settings import ResNetSettings
-    from groundwork.training import fit, kept
 
     start = _start(block, settings)
     model = restore(settings, start, block.product)
@@ -98,8 +98,8 @@ def _start(block: Block, settings: LinearDigitsSettings | NetSettings | ResNetSe
     """Where a model starts, (R, …) each, in the order of its parameters."""
     import torch
 
+    from groundwork.common.settings import LinearDigitsSettings, NetSettings
     from groundwork.models.digits import PIXELS, init_params, resnet_start
-    from groundwork.settings import LinearDigitsSettings, NetSettings
     from groundwork.streams import normal, uniform
 
     def layer(start: str, name: str, inputs: int, outputs: int) -> tuple[Tensor, Tensor]:
@@ -122,7 +122,7 @@ def _one_against_rest(rows: Rows) -> Rows:
     """The same images with labels (n, 10): 1 where it is this digit, 0 where it is another."""
     from torch.nn.functional import one_hot
 
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
 
     return Rows(rows.X, one_hot(rows.y[:, 0].long(), DIGITS).float())
 
@@ -301,7 +301,7 @@ def claims() -> list[Claim]:
     """The book says nothing about ten digits, so all of them are ours; what it prints for 3 and 7 is in PRINTED."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def accuracy(results: Results, variant: str):
         return results[variant]["accuracy"]

@@ -16,11 +16,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import RungSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import RungSettings
-    from groundwork.training import Block
 
 TITLE = "The ladder of 3s and 7s"
 SOURCE = "fastbook ch. 4, “Going deeper”"
@@ -130,7 +130,7 @@ def claims() -> list[Claim]:
     """What the book says of its models, and what they say side by side."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always
+    from groundwork.judging.claims import Claim, above, always
 
     def fall(results: Results) -> np.ndarray:
         """The power of the multiply-adds that the errors fall with, from the linear model to ResNet18: (R,)."""
@@ -208,7 +208,7 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
-    from groundwork.claims import above
+    from groundwork.judging.claims import above
     from groundwork.reporting.words import fixed, percent
 
     def errors(name: str) -> str:

@@ -15,11 +15,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearDigitsSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearDigitsSettings
-    from groundwork.training import Block
 
 TITLE = "A linear model of digits"
 SOURCE = "fastbook ch. 4, “Putting it all together”, “Creating an optimizer”"
@@ -35,6 +35,7 @@ WORST = 8  # mistakes to keep of each replicate
 
 def train(block: Block[LinearDigitsSettings]) -> Iterator[Trained]:
     """All replicates see the same images in the same order, one shuffle an epoch for the block."""
+    from groundwork.engine.training import fit, kept
     from groundwork.models.digits import (
         PIXELS,
         LinearDigits,
@@ -45,7 +46,6 @@ def train(block: Block[LinearDigitsSettings]) -> Iterator[Trained]:
         worst_mistakes,
     )
     from groundwork.streams import normal, uniform
-    from groundwork.training import fit, kept
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     draws = {
@@ -104,7 +104,7 @@ def claims() -> list[Claim]:
     """What the book prints, and what it does not say about its loader."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, sometimes, within
+    from groundwork.judging.claims import Claim, above, always, sometimes, within
 
     def accuracy(results: Results, variant: str):
         return results[variant]["accuracy"]
@@ -167,7 +167,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """Four curves; the book counts its untrained model as epoch 0, the Learner's table starts after epoch 1."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     scratch = "init N(0;1) lr=1 batch_size=256 not shuffled epochs 0..21"
     linear = "nn.Linear default init; lr=1 batch_size=256 not shuffled epochs 0..20"

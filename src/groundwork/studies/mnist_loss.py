@@ -19,11 +19,11 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearDigitsSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearDigitsSettings
-    from groundwork.training import Block
 
 TITLE = "A loss for digits"
 SOURCE = "fastbook ch. 4, “The MNIST loss function”, “Sigmoid”"
@@ -48,10 +48,10 @@ def train(block: Block[LinearDigitsSettings]) -> Iterator[Trained]:
     """The linear model with each loss, and two lines from its start: along the gradient, and along one weight."""
     import torch
 
-    from groundwork.losses import LOSSES, Loss, mnist_loss
+    from groundwork.engine.losses import LOSSES, Loss, mnist_loss
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.digits import PIXELS, LinearDigits, accuracy, init_params, labelled, mean_images
     from groundwork.streams import normal, uniform
-    from groundwork.training import fit, kept, length
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     R, y = len(block.replicates), valid.y
@@ -124,7 +124,7 @@ def line(logits: Tensor, slope: Tensor, y: Tensor, t: Tensor) -> Tensor:
     """t, accuracy and mnist_loss of logits + t·slope, (n, 1), for each of t (T,): (3, T)."""
     import torch
 
-    from groundwork.losses import mnist_loss
+    from groundwork.engine.losses import mnist_loss
     from groundwork.models.digits import accuracy
 
     shifted = logits + t[:, None, None] * slope
@@ -209,7 +209,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the book says of the three, and how far the middle one gets."""
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def ours(results: Results) -> VariantRuns:
         return results["loss=mnist_loss"]
@@ -273,7 +273,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """Two losses of three predictions, which the book computes before it has the sigmoid."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     trgts = ";".join(map(str, LABELS))
     return [

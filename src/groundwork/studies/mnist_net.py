@@ -18,11 +18,11 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearDigitsSettings, NetSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearDigitsSettings, NetSettings
-    from groundwork.training import Block
 
 TITLE = "A net with one hidden layer"
 SOURCE = "fastbook ch. 4, “Adding a nonlinearity”"
@@ -41,10 +41,10 @@ def train(block: Block[NetSettings | LinearDigitsSettings]) -> Iterator[Trained]
     """All replicates see the same images in the same order, one shuffle an epoch for the block."""
     from functools import partial
 
-    from groundwork.learner import Model
+    from groundwork.common.settings import NetSettings
+    from groundwork.engine.learner import Model
+    from groundwork.engine.training import fit, kept
     from groundwork.models.digits import PIXELS, LinearDigits, Net, accuracy, batch_accuracy, labelled, worst_mistakes
-    from groundwork.settings import NetSettings
-    from groundwork.training import fit, kept
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     variants = block.variants_of("net", "linear")
@@ -158,7 +158,7 @@ def claims() -> list[Claim]:
     """What the book prints, and what order and width do."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def accuracy(results: Results, variant: str):
         return results[variant]["accuracy"]
@@ -236,7 +236,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The accuracy after 40 epochs, and the first six rows of the Learner's table."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     net, first = "simple-net", "epochs 1..6"
     return [

@@ -16,11 +16,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import ResNetSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import ResNetSettings
-    from groundwork.training import Block
 
 TITLE = "ResNet18"
 SOURCE = "fastbook ch. 4, “Going deeper”"
@@ -42,9 +42,9 @@ def train(block: Block[ResNetSettings]) -> Iterator[Trained]:
     """A start and, in a block of its own, an order of the images for each replicate."""
     import torch
 
+    from groundwork.engine.optimizers import OneCycle
+    from groundwork.engine.training import fit, kept
     from groundwork.models.digits import ResNets, accuracy, cost, labelled, predicted, resnet_start, worst_mistakes
-    from groundwork.optimizers import OneCycle
-    from groundwork.training import fit, kept
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     variants = block.variants_of("resnet18")
@@ -72,7 +72,7 @@ def _schedule(lr_max: float, steps: int) -> dict:
     """The learning rate and the momentum of each step, (steps,) each, by letting the one cycle pass over nothing."""
     import torch
 
-    from groundwork.optimizers import OneCycle
+    from groundwork.engine.optimizers import OneCycle
 
     cycle = OneCycle([torch.zeros(1, requires_grad=True)], lr_max, steps)
     passed = []
@@ -142,7 +142,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the book prints, and what one epoch of a large network is worth."""
-    from groundwork.claims import Claim, always
+    from groundwork.judging.claims import Claim, always
 
     def loss(results: Results, first: float, end: float):
         """The mean loss of the steps between two shares of the way, (R,)."""
@@ -188,7 +188,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The row that the book's Learner prints after its one epoch."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting = "one-cycle 1 epoch lr_max=0.1 batch_size=64"
     return [

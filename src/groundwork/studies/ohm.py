@@ -15,11 +15,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Ohm's law"
 SOURCE = "d2l §3.4.6, exercise 2"
@@ -70,10 +70,10 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """Loss by epoch, one replicate's measurement with its lines, and the errors of both parameters."""
     import numpy as np
 
-    from groundwork.printed import reference
+    from groundwork.common.settings import plain
+    from groundwork.judging.printed import reference
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     short, long = results["epochs=3"], results["epochs=20"]
     n, (w,), noise = results.data.train, results.data.w, results.data.noise
@@ -133,7 +133,7 @@ def claims() -> list[Claim]:
     """What the source's numbers suggest, and what statistics say."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def scaled(results: Results, *errors: str) -> np.ndarray:
         """Mean square of the errors, in units of noise²/n."""
@@ -188,7 +188,7 @@ def left_over(results: Results) -> float:
 
 def printed() -> list[PrintedValue]:
     """Both errors, with their signs."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting = "w=5.1 b=0 noise=1 lr=0.03 epochs=3"
     return [PrintedValue("2-ohm", quantity, setting, "epochs=3", quantity) for quantity in ("w_error", "b_error")]

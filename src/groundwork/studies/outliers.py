@@ -19,12 +19,12 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Outliers"
 SOURCE = "d2l §3.4.6, exercise 8"
@@ -48,9 +48,9 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     """Linear regression on corrupted rows; the minimiser of each loss on each of them is found once."""
     import torch
 
-    from groundwork.losses import mse
+    from groundwork.engine.losses import mse
+    from groundwork.engine.training import fit, kept
     from groundwork.models.linear import final_parameters, make_model, rows
-    from groundwork.training import fit, kept
 
     clean, valid = rows(block, "train"), rows(block, "valid")
     orders = block.orders(len(clean), max(variant.settings.epochs for variant in block.variants))
@@ -70,7 +70,7 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
 
 def corrupted(rows: Rows, corruption: str) -> Rows:
     """The rows (R, n, …) with one of them corrupted: not at all, its label, or as the source does it its inputs too."""
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
 
     X, y = rows.X.clone(), rows.y.clone()
     if corruption == "leverage":
@@ -100,7 +100,7 @@ def minimiser(X: np.ndarray, y: np.ndarray, knee: float) -> np.ndarray:
 
 def label_of(runs: VariantRuns) -> str:
     """A loss and its rate: `absolute, lr = 0.01`."""
-    from groundwork.settings import plain
+    from groundwork.common.settings import plain
 
     loss = runs.variant.settings.loss
     return f"{NAMES[loss]}, lr = {plain(runs.variant.settings.lr)}"
@@ -192,7 +192,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
 
 def claims() -> list[Claim]:
     """What the exercise wants to show, what the source concluded from its own corruption, and what decides."""
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, variant: str, corruption: str):
         return results[f"{variant} corruption={corruption}"]["parameter_error"]
@@ -254,7 +254,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """Where the source ends on its corrupted row with three losses; with squared loss it prints nan."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     settings = {
         "absolute": "loss=absolute(sum) lr=0.01 epochs=3",
@@ -274,8 +274,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, number
-    from groundwork.settings import plain
 
     def middle(variant: str, metric: str = "parameter_error", digits: int = 2) -> str:
         return number(np.median(results[variant][metric]), digits)

@@ -18,12 +18,12 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Remedies for overfitting"
 SOURCE = "d2l §3.7.6, exercise 5"
@@ -47,12 +47,12 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
-    from groundwork.batches import Rows
-    from groundwork.losses import squared
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.losses import squared
+    from groundwork.engine.products import shared_product
+    from groundwork.engine.training import fit
     from groundwork.models.linear import Dropout, make_model, optimizer_of, penalty_of, rows
-    from groundwork.products import shared_product
     from groundwork.runs import Trained
-    from groundwork.training import fit
 
     orders = cache(block.orders)
     whole = {"train": rows(block, "train"), "valid": rows(block, "valid")}
@@ -109,7 +109,7 @@ def resampled(block: Block[LinearSettings], train: Rows, member: int) -> Rows:
     """As many rows, drawn with replacement (bootstrap); that is all in which the members of an ensemble differ."""
     import torch
 
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
     from groundwork.streams import uniform
 
     n = len(train)
@@ -180,7 +180,7 @@ def claims() -> list[Claim]:
     """What each remedy is said to do, and what does it."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, within
+    from groundwork.judging.claims import Claim, above, within
 
     def gain(results: Results, remedy: str, instead: str = "baseline") -> np.ndarray:
         """By how much a remedy lowers the test loss, as a share of that without it."""

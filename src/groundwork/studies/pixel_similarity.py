@@ -14,11 +14,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import PixelSimilaritySettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import PixelSimilaritySettings
-    from groundwork.training import Block
 
 TITLE = "Pixel similarity"
 SOURCE = "fastbook ch. 4, “First try: pixel similarity”"
@@ -107,7 +107,7 @@ def claims() -> list[Claim]:
     """What the book prints and says."""
     import numpy as np
 
-    from groundwork.claims import Claim, always
+    from groundwork.judging.claims import Claim, always
 
     def metric(results: Results, distance: str, name: str):
         return results[f"distance={distance}"][name]
@@ -150,7 +150,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """Three accuracies and four distances, all exact."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     example = "second 3 in file-name order (train/3/10000.png)"
     settings = {"accuracy_3s": "L1", "accuracy_7s": "L1", "accuracy_mean": "L1; mean of the two class accuracies"}

@@ -18,11 +18,11 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import MeanImageSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import MeanImageSettings
-    from groundwork.training import Block
 
 TITLE = "Pixels"
 SOURCE = "fastbook ch. 4, “Pixels: the foundations of computer vision”"
@@ -96,7 +96,7 @@ def train(block: Block[MeanImageSettings]) -> Iterator[Trained]:
 
 def label_of(digit: int, labels: np.ndarray) -> int:
     """The label that images of a digit have: where there are only 3s and 7s, 3 → 1 and 7 → 0; else the digit itself."""
-    from groundwork.errors import UserError
+    from groundwork.common.errors import UserError
 
     label = {3: 1, 7: 0}.get(digit) if labels.max() <= 1 else digit
     if label is None or not (labels == label).any():
@@ -182,7 +182,7 @@ def claims() -> list[Claim]:
     """What the book says of its mean images, and what is behind it."""
     import numpy as np
 
-    from groundwork.claims import Claim, always
+    from groundwork.judging.claims import Claim, always
 
     mean_digit = "fastbook ch. 4, “First try: pixel similarity”"
 
@@ -239,7 +239,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """How many images each folder holds."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     return [
         PrintedValue("dataset", "count", f"{part}/{digit}", f"digit={digit}", part)

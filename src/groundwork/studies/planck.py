@@ -15,11 +15,11 @@ if (
 ):  # each function imports what it needs: training must not load the drawing, reports must not load torch
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import PlanckSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import PlanckSettings
-    from groundwork.training import Block
 
 TITLE = "Planck's law"
 SOURCE = "d2l §3.4.6, exercise 3"
@@ -36,10 +36,10 @@ NOISE = {  # the four ways to draw it, as variants of the printed set-up
 
 def train(block: Block[PlanckSettings]) -> Iterator[Trained]:
     """One temperature a replicate, fitted by minibatch SGD to its own noisy spectrum."""
-    from groundwork.batches import Rows
+    from groundwork.common.settings import plain
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import fit, kept
     from groundwork.models.planck import BlackBody, units
-    from groundwork.settings import plain
-    from groundwork.training import fit, kept
 
     R = len(block.replicates)
     X = {part: block.tensor(f"{part}/X").expand(R, -1, 1) for part in ("train", "valid")}
@@ -60,9 +60,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The spectra, the way of T, and the errors by noise and by temperature."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band, strip
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     first = results.data.wavelengths[0]
     temperatures = results.data.temperatures
@@ -122,7 +122,7 @@ def claims() -> list[Claim]:
     """The source's implied conclusion, and what is behind its number."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def error(results: Results, variant: str):
         return results[variant]["T_error"]
@@ -180,7 +180,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The one temperature that the source prints."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     setting = "true T=5020 start T=3000 lr=1e-21 epochs=5 one noise factor for all points in [0; 0.05)"
     return [PrintedValue("3-planck", "T", setting, "as printed", "T")]
@@ -188,8 +188,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd
-    from groundwork.settings import plain
 
     printed, centred = results["as printed"], results["common centred"]
     independent, converged = results["independent"], results["normalised T=5020"]

@@ -18,11 +18,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import DescentSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import DescentSettings
-    from groundwork.training import Block
 
 TITLE = "The roller coaster"
 SOURCE = "fastbook ch. 4, “An end-to-end SGD example”"
@@ -45,7 +45,7 @@ def train(block: Block[DescentSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
-    from groundwork.losses import mse
+    from groundwork.engine.losses import mse
     from groundwork.models.descent import Bowl, check_functions, descend, quadratic, standardised
     from groundwork.runs import Trained
     from groundwork.streams import normal
@@ -103,9 +103,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The loss by step, the first fits, and what is left along each axis of the bowl."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band
     from groundwork.reporting.style import GREY, canvas, colour
-    from groundwork.settings import plain
 
     printed, patient = results["as printed"], results["patient"]
     larger, scaled = results["larger steps"], results["standardised time"]
@@ -170,7 +170,7 @@ def claims() -> list[Claim]:
     """What the book shows, and what its stopping hides."""
     import numpy as np
 
-    from groundwork.claims import Claim, always, within
+    from groundwork.judging.claims import Claim, always, within
 
     def losses(results: Results, variant: str) -> np.ndarray:
         return results[variant].curve("val/loss")[1]
@@ -253,7 +253,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The loss of the random start, and after each of the ten steps."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     return [
         PrintedValue("roller-coaster", "mse", "step 0 (random start)", "as printed", "start_loss"),
@@ -265,8 +265,8 @@ def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, mean_sd, number, percent
-    from groundwork.settings import plain
 
     printed, patient = results["as printed"], results["patient"]
     larger, scaled = results["larger steps"], results["standardised time"]

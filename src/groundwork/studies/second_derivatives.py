@@ -18,12 +18,12 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Second derivatives"
 SOURCE = "d2l §3.4.6, exercise 4"
@@ -43,10 +43,10 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
-    from groundwork.batches import Rows
-    from groundwork.learner import Metric
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.learner import Metric
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import LinearRegression, rows, start
-    from groundwork.training import fit, kept, length
 
     train, valid = (Rows(some.X.double(), some.y.double()) for some in (rows(block, "train"), rows(block, "valid")))
     w, b = (values.double() for values in start(block, block.variants[0].settings, train.X.shape[-1]))
@@ -73,9 +73,9 @@ def differentiate(train: Rows, w: Tensor, b: Tensor) -> tuple[dict[str, Tensor],
     import numpy as np
     import torch
 
-    from groundwork.losses import squared
+    from groundwork.engine.losses import squared
+    from groundwork.engine.training import length
     from groundwork.models.linear import LinearRegression
-    from groundwork.training import length
 
     model = LinearRegression(w, torch.matmul, b)  # not block.product: its backward is numpy's and leaves no graph
 
@@ -174,7 +174,7 @@ def claims() -> list[Claim]:
     """What the exercise asks of autograd, and what the Hessian is good for."""
     import numpy as np
 
-    from groundwork.claims import Claim, always, within
+    from groundwork.judging.claims import Claim, always, within
 
     def some(results: Results):
         """Any variant: the derivatives are the same in all."""

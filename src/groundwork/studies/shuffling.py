@@ -19,12 +19,12 @@ if (
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from groundwork.batches import Rows
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.batches import Rows
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Shuffling"
 SOURCE = "d2l §3.4.6, exercise 9"
@@ -46,8 +46,8 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     import numpy as np
     import torch
 
+    from groundwork.engine.training import fit, kept, length
     from groundwork.models.linear import final_parameters, make_model, rows
-    from groundwork.training import fit, kept, length
 
     train, valid = rows(block, "train"), rows(block, "valid")
     truth = np.array([*block.made.weights, block.made.b])[:, None]
@@ -75,7 +75,7 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
 
 def arranged(rows: Rows, order: str) -> Rows:
     """The rows of each replicate, X (R, n, 2) and y (R, n, 1), laid out for training that does not shuffle."""
-    from groundwork.batches import Rows
+    from groundwork.engine.batches import Rows
 
     if order == "sorted":
         key = rows.y[..., 0]
@@ -126,9 +126,9 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     """The loss by step, what the orders look like, and the growth of an epoch against the learning rate."""
     import numpy as np
 
+    from groundwork.common.settings import plain
     from groundwork.reporting.plots import curve_with_band
     from groundwork.reporting.style import GREY, canvas
-    from groundwork.settings import plain
 
     orders = list(LABELS)
     rates = sorted({runs.variant.settings.lr for runs in results})
@@ -183,7 +183,7 @@ def claims() -> list[Claim]:
     """What the exercise supposes, the proof that an order breaks the training, and where orders do no harm."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, sometimes, within
+    from groundwork.judging.claims import Claim, above, always, sometimes, within
 
     def error(results: Results, variant: str):
         return results[variant]["parameter_error"]
@@ -242,8 +242,8 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.reporting.words import fixed, number
-    from groundwork.settings import plain
 
     def error(variant: str) -> str:
         return number(results[variant]["parameter_error"].mean(), 2)

@@ -17,11 +17,11 @@ if (
     import numpy as np
     from matplotlib.figure import Figure
 
-    from groundwork.claims import Claim
-    from groundwork.printed import PrintedValue
+    from groundwork.common.settings import LinearSettings
+    from groundwork.engine.training import Block
+    from groundwork.judging.claims import Claim
+    from groundwork.judging.printed import PrintedValue
     from groundwork.runs import Results, Trained, VariantRuns
-    from groundwork.settings import LinearSettings
-    from groundwork.training import Block
 
 TITLE = "Weight decay"
 SOURCE = "d2l §3.7"
@@ -117,7 +117,7 @@ def claims() -> list[Claim]:
     """What the source says of its curves and its numbers, and what the numbers are made of."""
     import numpy as np
 
-    from groundwork.claims import Claim, above, always, within
+    from groundwork.judging.claims import Claim, above, always, within
 
     def apart(results: Results, first: str, second: str):
         return np.abs(results[first].weights["w"] - results[second].weights["w"]).max(axis=(1, 2))
@@ -193,7 +193,7 @@ def claims() -> list[Claim]:
 
 def printed() -> list[PrintedValue]:
     """The three ½‖w‖² that the source prints."""
-    from groundwork.printed import PrintedValue
+    from groundwork.judging.printed import PrintedValue
 
     rest = "lr=0.01 epochs=10 n=20 d=200 batch_size=5"
     return [
@@ -204,7 +204,7 @@ def printed() -> list[PrintedValue]:
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
-    from groundwork.printed import central
+    from groundwork.judging.printed import central
     from groundwork.reporting.words import fixed, mean_sd, number, percent
 
     free, decayed = results["scratch lambd=0"], results["scratch lambd=3"]

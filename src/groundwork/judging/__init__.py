@@ -1,0 +1,1 @@
+"""What the sources say, held against the runs: claims and printed values."""
