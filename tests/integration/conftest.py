@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
+from few import FEW
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -34,9 +35,6 @@ TRACER = Path(__file__).parent / "tracer"
 
 # What a user's environment may hold against us; `numerics.apply` of these tests has set some of it.
 OURS = ("DASK_", "GROUNDWORK_", "MLFLOW_", "DVC_", "GIT_", "MPL", *numerics.ONE_THREAD, *numerics.KERNELS["portable"])
-
-DIGITS = ("pixel_similarity", "mnist_linear", "mnist_net", "mnist_resnet", "mnist_ladder")  # `evaluate` needs them
-FEW = ("planck", "learning_rate", "huber", *DIGITS)  # studies: one of each kind
 
 STRANGE = {  # another processor's kernels, more threads, another place, and text that is not UTF-8 unless we say so
     "OMP_NUM_THREADS": "4",

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import FEW
 from ruamel.yaml import YAML
-
-from conftest import FEW
 
 PARAMS = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")
 STUDIES = {name: study for name, study in PARAMS["studies"].items() if name in FEW}

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 import pandas as pd
+from few import FEW
 from safetensors.numpy import load_file
-
-from conftest import FEW
 
 RESULTS = ("data/raw", "data/generated", "data/runs", "data/reports", "reports", "dvc.lock")
 

@@ -32,18 +32,26 @@ class Rows:
 
         `order`: the row numbers, (n,) or (R, n); None: as they lie. A batch is only valid until the next one.
         """
-        starts = range(0, len(self) - batch_size + 1 if drop_last else len(self), batch_size)
-        if order is None:
-            for start in starts:
-                end = start + batch_size
-                yield self.X[..., start:end, :], self.y[..., start:end, :]
-            return
-        if not self.shared:  # number the rows of all replicates in one sequence
-            order = order + torch.arange(len(self.X))[:, None] * len(self)
-        X, y = _Gather(self.X), _Gather(self.y)
-        for start in starts:
-            rows = order[..., start : start + batch_size]
-            yield X(rows), y(rows)
+        if drop_last:
+            kept = len(self) // batch_size * batch_size
+            yield from self.first(kept).batches(batch_size, None if order is None else order[..., :kept])
+        elif order is None:
+            yield from zip(self.X.split(batch_size, dim=-2), self.y.split(batch_size, dim=-2), strict=True)
+        elif self.shared:
+            X, y = _Gather(self.X), _Gather(self.y)
+            for rows in order.split(batch_size, dim=-1):
+                yield X(rows), y(rows)
+        else:
+            yield from self._in_order(order).batches(batch_size)
+
+    def _in_order(self, order: Tensor) -> "Rows":
+        """All rows in an order of each replicate's own: they are small, so gathering an epoch at once is quicker."""
+        numbers = order + torch.arange(len(self.X))[:, None] * len(self)  # (R, n), of all replicates' rows
+        X, y = (
+            values.reshape(-1, values.shape[-1]).index_select(0, numbers.flatten()).view(*numbers.shape, -1)
+            for values in (self.X, self.y)
+        )
+        return Rows(X, y)
 
 
 class _Gather:

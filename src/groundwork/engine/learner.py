@@ -6,7 +6,7 @@ the time of little more than one. Nothing else differs from the loop of the book
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -51,22 +51,29 @@ class Learner:
         self.steps = 0
 
     def fit(
-        self, train: Rows, valid: Rows, batch_size: int, orders: Iterable[Tensor | None], drop_last: bool = False
+        self,
+        train: Rows,
+        valid: Rows,
+        batch_size: int,
+        orders: Sequence[Tensor | None] | Tensor,
+        drop_last: bool = False,
     ) -> None:
         """Train for one epoch an order."""
         self.validate(valid)
         steps = (math.floor if drop_last else math.ceil)(len(train) / batch_size)
-        for order in orders:
-            for X, y in progress(train.batches(batch_size, order, drop_last), steps):
-                self.step(X, y)
-            self.validate(valid)
+        with progress(len(orders) * steps) as bar:
+            for order in orders:
+                for X, y in train.batches(batch_size, order, drop_last):
+                    self.step(X, y)
+                    bar.update()
+                self.validate(valid)
 
     def step(self, X: Tensor, y: Tensor) -> None:
         """Predict, compare, find the gradients, move the parameters against them; the gradients stay."""
         loss = self.loss(self.model(X), y)
         objective = loss if self.penalty is None else loss + self.penalty()
         self.optimizer.zero_grad()
-        objective.sum().backward()
+        objective.backward(torch.ones_like(objective))  # the gradient of their sum, which gives each its own
         self.optimizer.step()
         self.steps += 1
         self.history["train/loss"].append((self.steps, loss.detach()))
@@ -83,10 +90,10 @@ class Learner:
         return torch.cat([self.model(X) for X, _ in rows.batches(batch_size)], dim=1)
 
 
-def progress(batches: Iterator[tuple[Tensor, Tensor]], steps: int) -> Iterable[tuple[Tensor, Tensor]]:
-    """The batches of an epoch, with a bar if it takes long, on a terminal.
+def progress(steps: int) -> tqdm:
+    """A bar for a training that takes long, on a terminal.
 
     Processes that train at the same time take turns on one line, position 0: none moves the cursor under another.
     """
-    name = f"epoch, process {os.getpid()}"
-    return tqdm(batches, name, steps, unit="step", leave=False, position=0, delay=2, mininterval=1, disable=None)
+    name = f"training, process {os.getpid()}"
+    return tqdm(None, name, steps, unit="step", leave=False, position=0, delay=2, mininterval=1, disable=None)

@@ -21,7 +21,7 @@ def _sum(values: Tensor) -> Tensor:
 
 def squared(y_hat: Tensor, y: Tensor) -> Tensor:
     """½·mean (y_hat − y)² (d2l §3.4.3)."""
-    return _mean((y_hat - y) ** 2 / 2)
+    return _mean((y_hat - y) ** 2) / 2
 
 
 def mse(y_hat: Tensor, y: Tensor) -> Tensor:
@@ -65,9 +65,11 @@ def error_rate(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def mnist_loss(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean distance of the prediction sigmoid(logits) from the label, 0 or 1 (fastbook ch. 4, `mnist_loss`)."""
-    predictions = logits.sigmoid()
-    return _mean(torch.where(y == 1, 1 - predictions, predictions))
+    """Mean distance of the prediction sigmoid(logits) from the label, 0 or 1 (fastbook ch. 4, `mnist_loss`).
+
+    The book writes `torch.where(y == 1, 1 - predictions, predictions)`: the same numbers.
+    """
+    return _mean((y - logits.sigmoid()).abs())
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:

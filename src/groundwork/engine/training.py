@@ -63,7 +63,9 @@ class Block(Generic[S]):
 
     def draw(self, purpose: str, shape: tuple[int, ...], draws: Callable) -> Tensor:
         """Random numbers (R, *shape), float32, by `streams.normal` or `streams.uniform`: the same for all variants."""
-        return torch.from_numpy(draws(self.streams(purpose), shape)).float()
+        if (purpose, shape, draws) not in self._drawn:  # a stream for each replicate takes as long as an epoch
+            self._drawn[purpose, shape, draws] = torch.from_numpy(draws(self.streams(purpose), shape)).float()
+        return self._drawn[purpose, shape, draws]
 
     def orders(self, n: int, epochs: int) -> Tensor:
         """A shuffle of n rows for each replicate and epoch, (epochs, R, n): the same for all variants."""
@@ -76,6 +78,10 @@ class Block(Generic[S]):
     def streams(self, purpose: str) -> list[np.random.Generator]:
         """A stream of random numbers for each replicate: the same for all variants that ask for it anew."""
         return [stream(self.seed, f"studies/{self.study}", replicate, purpose) for replicate in self.replicates]
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[str, tuple[int, ...], Callable], Tensor]:
+        return {}
 
     @cached_property
     def product(self) -> Product:

@@ -140,7 +140,11 @@ def ladder(rungs: Sequence[tuple[str, np.ndarray, int, int]]) -> Figure:
     strip(axes[0], [(name, errors) for name, errors, _, _ in rungs], "share of the images told wrong")
     for ax in axes:
         ax.set_xscale("log")
-    axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    shares = np.concatenate([errors for _, errors, _, _ in rungs])
+    wide = shares.max() > 30 * shares[shares > 0].min(
+        initial=shares.max() or 1
+    )  # more than 1, 2, 5, 10, … has room for
+    axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 3) if wide else (1, 2, 5)))
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     axes[0].xaxis.set_minor_locator(NullLocator())
     parameters, multiply_adds = [rung[2] for rung in rungs], [rung[3] for rung in rungs]

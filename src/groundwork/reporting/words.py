@@ -13,6 +13,8 @@ def number(value: float, digits: int = 4) -> str:
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
+    if 10**digits <= abs(value) < 1e6:
+        return fixed(value, 0)  # 110, not 1.1e+02
     return f"{value:.{digits}g}".replace("-", "−")
 
 
