@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from groundwork import numerics
+from groundwork.common import numerics
 
 if TYPE_CHECKING:
-    from groundwork.params import Params
+    from groundwork.common.params import Params
     from groundwork.runs import Trained
 
 STUDIES = ("learning_rate", "mnist_linear")  # synthetic data, of each replicate its own; real data, the same for all
@@ -45,7 +45,7 @@ class Costs(NamedTuple):
 def main() -> None:
     """Print the machine and the table."""
     numerics.apply("portable")
-    from groundwork.params import read_params
+    from groundwork.common.params import read_params
 
     params = read_params()
     costs = [measure(name, params) for name in STUDIES]
@@ -77,9 +77,9 @@ def main() -> None:
 
 def measure(name: str, params: Params) -> Costs:
     """Train the first block of a study twice, the first time to warm up."""
-    from groundwork import paths
+    from groundwork.common import paths
+    from groundwork.engine.training import Block, train_block
     from groundwork.tensors import load_tensors, pack
-    from groundwork.training import Block, train_block
 
     study = params.studies[name]
     variants = study.expand()
@@ -116,7 +116,7 @@ def in_a_process(function: Any, *arguments: Any) -> Any:
 
 def write(study: str, contents: dict[str, bytes], copies: int) -> tuple[int, float, int]:
     """Join and write as many blocks: the process's most memory, the processor's seconds, the bytes on disk."""
-    from groundwork.params import read_params
+    from groundwork.common.params import read_params
     from groundwork.runs import Trained, join, write_runs
 
     settings = {variant.name: variant.settings for variant in read_params().studies[study].expand()}

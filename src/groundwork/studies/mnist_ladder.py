@@ -155,8 +155,13 @@ def claims() -> list[Claim]:
             lambda r: above(_beyond(r, "linear", "pixel similarity RMSE")),
         ),
         Claim(
-            "The net tells more images right than the linear model, both shuffled (difference of one replicate each).",
+            "The net tells more images right than the linear model, as printed (difference of one replicate each).",
             SOURCE,
+            lambda r: above(_beyond(r, "net as printed", "linear as printed")),
+        ),
+        Claim(
+            "The net tells more images right than the linear model, both shuffled (difference of one replicate each).",
+            "ours",
             lambda r: above(_beyond(r, "net", "linear")),
         ),
         Claim(
@@ -233,9 +238,11 @@ def answer(results: Results) -> str:
 
     To learn the weights of the pixels instead of averaging images takes {times("linear", "pixel similarity RMSE", 1)}
     times the multiply-adds of pixel similarity, with {step("linear", "pixel similarity RMSE")}. The net takes
-    {times("net", "linear")} times the multiply-adds of the linear model, with {step("net", "linear")}:
-    {(linear & net).sum()} of the {net.sum()} images that it gets wrong are among the linear model's {linear.sum()}.
-    ResNet18 takes {times("ResNet18", "net")} times the multiply-adds of the net, with {step("ResNet18", "net")}.
+    {times("net", "linear")} times the multiply-adds of the linear model, with
+    {step("net as printed", "linear as printed")} as the book trains both, and with {step("net", "linear")} once
+    both are shuffled: {(linear & net).sum()} of the {net.sum()} images that it gets wrong are among the
+    linear model's {linear.sum()}. ResNet18 takes {times("ResNet18", "net")} times the multiply-adds of the net, with
+    {step("ResNet18", "net")}.
 
     {some_wrong} images are too hard for at least one of the models, {all_wrong} for all of them. At its worst mistake
     every replicate of the linear model and of the net is at least {percent(surest, 3)} sure, every one of ResNet18 at
