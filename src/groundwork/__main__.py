@@ -103,12 +103,16 @@ def report(study: Study) -> None:
 
 
 @app.command()
-def repro() -> None:
+def repro(
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="stages at a time; as params.yaml has it unless given")
+    ] = None,
+) -> None:
     """Run what has changed of the whole pipeline, studies side by side on all cores."""
     params = start()
     from groundwork.repro import repro
 
-    repro(params)
+    repro(params, jobs)
 
 
 @app.command()

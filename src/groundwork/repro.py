@@ -2,47 +2,48 @@
 
 DVC runs one stage after another. Studies do not depend on each other, so they are dealt out to groups, each a
 `dvc repro` of its own, as many at a time as there are cores; a last one does what needs them all. DVC's own locks keep
-dvc.lock whole; its stages stay in the order that they had, and new ones are put where dvc.yaml has them.
+dvc.lock whole. Its stages stay in the order that they have; new ones come in the order of params.yaml, whichever was
+ready first.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import chain
+from pathlib import Path
 
+from joblib import cpu_count
+from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params
 
+LOCK = Path("dvc.lock")
 DVC = [sys.executable, "-m", "dvc"]
 GROUPS_PER_CORE = 4  # more of them even out better, fewer start less often, at about two seconds each
-NOISE = (
-    "Stage '",
-    "Updating lock file",
-    "Use `dvc push`",
-    "Data and pipelines are up",
-    "> python -m",
-    "To ",
-    "git add",
+NOISE = (  # how lines of DVC's output begin that say nothing new
+    *("Stage '", "Updating lock file", "Data and pipelines are up to date", "> python -m groundwork"),
+    *("Use `dvc push`", "To track the changes", "To enable auto staging", "git add", "dvc config"),
 )
 
 
-def repro(params: Params) -> None:
-    """Bring the whole pipeline up to date, with `jobs` processes; a stage that fails is a `UserError`."""
-    jobs = os.cpu_count() or 1 if params.jobs == "auto" else params.jobs
+def repro(params: Params, jobs: int | None) -> None:
+    """Bring the whole pipeline up to date, `jobs` stages at a time; a stage that fails is a `UserError`."""
+    jobs = jobs or (cpu_count() if params.jobs == "auto" else params.jobs)
     stale = _stale()
     if not stale:
         print("Data and pipelines are up to date.")
         return
-    side_by_side = jobs > 1 and _studies(params, stale)
-    if side_by_side:
+    studies = _studies(params, stale)
+    if jobs > 1 and len(studies) > 1:
+        known = list(_stages())
         _dvc(["check"])
         _deal(_data(params), jobs)
-        _deal([[f"train@{study}", f"report@{study}"] for study in side_by_side], jobs)
+        _deal([[f"train@{study}", f"report@{study}"] for study in studies], jobs)
+        _settle(known, params)
     _dvc([])
 
 
@@ -96,4 +97,22 @@ def _dvc(targets: Iterable[str]) -> None:
             if line.strip() and not line.lstrip().startswith(NOISE):
                 tqdm.write(line.rstrip())
     if process.returncode:
-        raise UserError(f"`dvc repro {' '.join(targets)}` ended with code {process.returncode}; see above")
+        raise UserError(f"`{' '.join(['dvc repro', *targets])}` ended with code {process.returncode}; see above")
+
+
+def _stages() -> dict[str, object]:
+    """What dvc.lock has, stage by stage."""
+    return YAML(typ="safe").load(LOCK)["stages"] if LOCK.exists() else {}
+
+
+def _settle(known: list[str], params: Params) -> None:
+    """Put the stages that are new in dvc.lock into the order of params.yaml."""
+    from dvc.utils.serialize import dump_yaml
+
+    order = ["check", *chain.from_iterable(_data(params))]
+    order += [f"{kind}@{study}" for study in params.studies for kind in ("train", "report")]
+    stages = _stages()
+    wanted = [*known, *(stage for stage in order if stage not in known)]
+    settled = sorted(stages, key=lambda stage: wanted.index(stage) if stage in wanted else len(wanted))
+    if settled != list(stages):
+        dump_yaml(str(LOCK), {"schema": "2.0", "stages": {stage: stages[stage] for stage in settled}})

@@ -1,0 +1,61 @@
+"""`groundwork repro`: several stages at a time, and the same files as with `dvc repro`, one stage after another."""
+
+import shutil
+
+import pytest
+from ruamel.yaml import YAML
+
+OUTS = ("data/checked.txt", "data/raw", "data/generated", "data/evaluated", "data/runs", "reports")
+
+
+@pytest.fixture
+def fresh(clone, tmp_path):
+    """A copy without results, with the committed dvc.lock and reports."""
+    fresh = clone.copy(tmp_path / "clone")
+    for place in (
+        ".dvc/cache",
+        ".dvc/tmp",
+        "data/raw",
+        "data/generated",
+        "data/evaluated",
+        "data/runs",
+        "data/reports",
+    ):
+        shutil.rmtree(fresh.root / place)
+    (fresh.root / "data/checked.txt").unlink()
+    return fresh
+
+
+def test_side_by_side_gives_the_same_files(clone, fresh):
+    lock = (fresh.root / "dvc.lock").read_bytes()
+    printed = fresh.succeed("python", "-m", "groundwork", "repro", "--jobs", "2")
+    assert fresh.hashes(*OUTS) == clone.hashes(*OUTS)
+    assert (fresh.root / "dvc.lock").read_bytes() == lock
+    assert printed.count("Running stage 'train@") == len(list((clone.root / "data/runs").iterdir()))
+    assert fresh.succeed("git", "status", "--porcelain") == ""
+    assert fresh.succeed("python", "-m", "groundwork", "repro") == "Data and pipelines are up to date.\n"
+
+
+def test_new_stages_come_in_the_order_of_params(clone, fresh):
+    yaml = YAML(typ="safe")
+    whole = yaml.load(fresh.root / "dvc.lock")
+    (fresh.root / "dvc.lock").unlink()
+    fresh.succeed("python", "-m", "groundwork", "repro", "--jobs", "3")
+    found = yaml.load(fresh.root / "dvc.lock")
+    assert found == whole
+    studies = [study for study in yaml.load(fresh.root / "params.yaml")["studies"] if study != "mnist_ladder"]
+    stages = [stage for stage in found["stages"] if stage.startswith("train@") and stage != "train@mnist_ladder"]
+    assert stages == [f"train@{study}" for study in studies]
+
+
+def test_a_stage_that_fails_ends_it_with_one_line(own):
+    planck, huber = "src/groundwork/studies/planck.py", "src/groundwork/studies/huber.py"
+    more = (own.root / huber).read_text(encoding="utf-8") + "\n"
+    with own.changed(planck, "raise SystemExit('error: a study that fails')\n"), own.changed(huber, more):
+        before = own.hashes("data/runs/huber", "reports/huber.md")
+        done = own.groundwork("repro", "--jobs", "2")
+    assert done.returncode == 1
+    assert "error: a study that fails" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("error: `dvc repro")
+    assert done.stderr.rstrip().endswith("see above")
+    assert own.hashes("data/runs/huber", "reports/huber.md") == before
