@@ -6,13 +6,15 @@ No computing happens here, so this is the one file that no DVC stage depends on:
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from groundwork.common import numerics
 from groundwork.common.errors import ParamsError, UserError
-from groundwork.common.params import Params, read_params
+
+if TYPE_CHECKING:  # --help is there at once
+    from groundwork.common.params import Params
 
 app = typer.Typer(
     help="The first experiments of deep learning as a pipeline. Run it from the root of the repository.",
@@ -25,8 +27,10 @@ Dataset = Annotated[str, typer.Option(help="a dataset of params.yaml")]
 Study = Annotated[str, typer.Option(help="a study of params.yaml")]
 
 
-def start(section: str = "", name: str = "") -> Params:
+def start(section: str = "", name: str = "") -> "Params":
     """The checked parameters, with the profile set; `name` must be a key of their `section`."""
+    from groundwork.common.params import read_params
+
     params = read_params()
     known = list(dict(getattr(params, section))) if section else [name]
     if name not in known:
