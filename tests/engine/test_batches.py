@@ -70,6 +70,19 @@ def test_every_row_comes_exactly_once():
     assert torch.equal(labels.flatten().sort().values, torch.arange(R * N * 1.0))
 
 
+@pytest.mark.parametrize("order", [None, own_orders()[0], own_orders()], ids=["as they lie", "common", "own"])
+@pytest.mark.parametrize("rows", [own_rows(), shared_rows()], ids=["own rows", "shared rows"])
+def test_a_short_last_batch_can_be_dropped(rows, order):
+    """Whatever rows it would have had: an order names all of them."""
+    whole, kept = collected(rows, order), list(rows.batches(32, order, drop_last=True))
+    assert [y.shape[-2] for _, y in whole] == [32] * 31 + [8]
+    assert [y.shape[-2] for _, y in kept] == [32] * 31
+    for (X, y), (Z, z) in zip(whole, ((X.clone(), y.clone()) for X, y in rows.batches(32, order, True)), strict=False):
+        assert torch.equal(X, Z)
+        assert torch.equal(y, z)
+    assert list(rows.batches(N + 1, order, drop_last=True)) == []
+
+
 def test_all_batches_of_an_epoch_use_one_buffer():
     """Where the replicates share their rows, which are large."""
     places = [(X.data_ptr(), y.data_ptr()) for X, y in shared_rows().batches(32, own_orders()[0])]

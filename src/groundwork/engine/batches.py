@@ -32,20 +32,21 @@ class Rows:
 
         `order`: the row numbers, (n,) or (R, n); None: as they lie. A batch is only valid until the next one.
         """
-        if drop_last:
-            kept = len(self) // batch_size * batch_size
-            yield from self.first(kept).batches(batch_size, None if order is None else order[..., :kept])
-        elif order is None:
-            yield from zip(self.X.split(batch_size, dim=-2), self.y.split(batch_size, dim=-2), strict=True)
+        kept = len(self) // batch_size * batch_size if drop_last else len(self)
+        if not kept:
+            return
+        if order is None:
+            rows = self.first(kept)
+            yield from zip(rows.X.split(batch_size, dim=-2), rows.y.split(batch_size, dim=-2), strict=True)
         elif self.shared:
             X, y = _Gather(self.X), _Gather(self.y)
-            for rows in order.split(batch_size, dim=-1):
-                yield X(rows), y(rows)
+            for numbers in order[..., :kept].split(batch_size, dim=-1):
+                yield X(numbers), y(numbers)
         else:
-            yield from self._in_order(order).batches(batch_size)
+            yield from self._in_order(order[..., :kept]).batches(batch_size)
 
     def _in_order(self, order: Tensor) -> "Rows":
-        """All rows in an order of each replicate's own: they are small, so gathering an epoch at once is quicker."""
+        """Rows in an order of each replicate's own: they are small, so gathering an epoch at once is quicker."""
         numbers = order + torch.arange(len(self.X))[:, None] * len(self)  # (R, n), of all replicates' rows
         X, y = (
             values.reshape(-1, values.shape[-1]).index_select(0, numbers.flatten()).view(*numbers.shape, -1)
