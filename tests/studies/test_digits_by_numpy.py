@@ -71,7 +71,15 @@ def trained(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float) -> tuple[np.n
 @pytest.mark.parametrize("optimizer", ["sgd", "torch_sgd"])
 @pytest.mark.parametrize("draws", [normal, uniform])
 def test_mnist_linear(draws, optimizer, train):
-    fixed = {"loss": "mnist_loss", "lr": 0.05, "batch_size": 128, "epochs": 3, "shuffle": False, "optimizer": optimizer}
+    fixed = {
+        "network": "linear",
+        "loss": "mnist_loss",
+        "lr": 0.05,
+        "batch_size": 128,
+        "epochs": 3,
+        "shuffle": False,
+        "optimizer": optimizer,
+    }
     (runs,) = train("mnist_linear", fixed=fixed, variants={"only": {"start": draws.__name__}})
     (X, y), (V, labels) = digits().values()
     for replicate in range(3):
