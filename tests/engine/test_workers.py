@@ -247,10 +247,10 @@ def test_no_dask_without_a_cluster():
         import runpy, sys
         sys.argv = ["groundwork", "train", "--study", "learning_rate"]
         runpy.run_module("groundwork.__main__")["app"](standalone_mode=False)
-        print(*sorted({"dask", "distributed", "groundwork.workers"} & sys.modules.keys()))
+        print(*sorted({"dask", "distributed", "groundwork.engine.workers"} & sys.modules.keys()))
     """
     done = subprocess.run([sys.executable, "-c", script], env=clean(), capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("groundwork.workers\n", "")
+    assert (done.stdout, done.stderr) == ("groundwork.engine.workers\n", "")
     assert paths.runs(STUDY).exists()
 
 

