@@ -138,12 +138,12 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MNIST_SAMPLE in the publisher's shape, with eight pictures of noise for each digit and part."""
+    """MNIST_SAMPLE in the publisher's shape, with twelve pictures of noise for each digit and part."""
     path = tmp_path_factory.mktemp("publisher") / "mnist_sample.tgz"
     rng = np.random.default_rng(0)
     with tarfile.open(path, "w:gz") as packed:
         for folder in ("train/3", "train/7", "valid/3", "valid/7"):
-            for index in range(8):
+            for index in range(12):
                 png = io.BytesIO()
                 Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(png, "png")
                 member = tarfile.TarInfo(f"mnist_sample/{folder}/{index}.png")
