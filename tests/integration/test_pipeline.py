@@ -24,7 +24,7 @@ def test_git_sees_only_reports_and_lock(clone):
 
 def test_the_data_are_the_archives_and_the_parameters(clone):
     mnist = load_file(clone.root / "data/raw/mnist_sample.safetensors")
-    assert mnist["train/labels"].tolist() == [1] * 8 + [0] * 8
+    assert mnist["train/labels"].tolist() == [1] * 12 + [0] * 12
     assert load_file(clone.root / "data/generated/regression.safetensors")["train/X"].shape == (3, 100, 2)
     runs = pd.read_csv(clone.root / "data/runs/learning_rate/runs.csv")
     assert runs.groupby(["lr", "epochs"])["replicate"].apply(list).tolist() == [[0, 1, 2]] * 8

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 STUDY, KEY, STATUS = "groundwork.study", "groundwork.key", "groundwork.status"
 
+LOCK = "mlflow.db.lock"  # the store's own, if it lies here
 MOST_METRICS = 1000  # of one log_batch
 ROUNDS = 5  # of `_reconcile`; another process that keeps undoing ours has other parameters, and wins
 
@@ -80,7 +81,7 @@ def fill(params: Params) -> dict[str, Count]:
             counts[study] = _project(client, study, rows[study], tags)
         _supersede_other_studies(client, set(params.studies))
     keys = {study: {row.name: row.key for row in rows[study]} for study in rows}
-    with FileLock(f"{paths.TRACKED}.lock"):  # another `track` of this checkout writes the same file
+    with FileLock(LOCK):  # another `track` of this checkout writes the same file
         write_text(paths.TRACKED, json.dumps(keys, indent=1, sort_keys=True) + "\n")
     return counts
 
