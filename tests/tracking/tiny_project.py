@@ -8,6 +8,7 @@ import numpy as np
 
 from beginning import BEGINNING
 from groundwork.common import paths
+from groundwork.common.errors import UserError
 from groundwork.common.params import read_params
 from groundwork.runs import Trained, write_runs
 from groundwork.tracking.track import fill
@@ -68,9 +69,22 @@ def write(runs: dict[str, Trained]) -> None:
 
 
 def alone(function, *arguments):
-    """The result of a call in a process of its own: MLflow keeps open databases for as long as a process lives."""
+    """The result of a call in a process of its own: MLflow keeps open databases for as long as a process lives.
+
+    Of a `UserError` only the text comes back: what MLflow raised before it cannot be sent.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(function, *arguments).result()
+        result, error = pool.submit(_tried, function, *arguments).result()
+    if error:
+        raise UserError(error)
+    return result
+
+
+def _tried(function, *arguments):
+    try:
+        return function(*arguments), None
+    except UserError as error:
+        return None, str(error)
 
 
 def fill_from_params():
