@@ -12,7 +12,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(READY) ## the whole pipeline: data, training, reports, MLflow
-	@groundwork check
 	@groundwork repro
 	@if [ -n "$$MLFLOW_TRACKING_URI" ] || [ ! -e mlflow.db ]; then groundwork track; fi  # DVC cannot see MLflow's store
 	@groundwork show

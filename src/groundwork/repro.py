@@ -12,16 +12,14 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import chain
-from pathlib import Path
 
 from joblib import cpu_count
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params
+from groundwork.tracking.provenance import LOCK, locked_stages
 
-LOCK = Path("dvc.lock")
 DVC = [sys.executable, "-m", "dvc"]
 GROUPS_PER_CORE = 4  # more of them even out better, fewer start less often, at about two seconds each
 NOISE = (  # how lines of DVC's output begin that say nothing new
@@ -39,7 +37,7 @@ def repro(params: Params, jobs: int | None) -> None:
         return
     studies = _studies(params, stale)
     if jobs > 1 and len(studies) > 1:
-        known = list(_stages())
+        known = list(locked_stages())
         _dvc(["check"])
         _deal(_data(params), jobs)
         _deal([[f"train@{study}", f"report@{study}"] for study in studies], jobs)
@@ -100,18 +98,13 @@ def _dvc(targets: Iterable[str]) -> None:
         raise UserError(f"`{' '.join(['dvc repro', *targets])}` ended with code {process.returncode}; see above")
 
 
-def _stages() -> dict[str, object]:
-    """What dvc.lock has, stage by stage."""
-    return YAML(typ="safe").load(LOCK)["stages"] if LOCK.exists() else {}
-
-
 def _settle(known: list[str], params: Params) -> None:
     """Put the stages that are new in dvc.lock into the order of params.yaml."""
     from dvc.utils.serialize import dump_yaml
 
     order = ["check", *chain.from_iterable(_data(params))]
     order += [f"{kind}@{study}" for study in params.studies for kind in ("train", "report")]
-    stages = _stages()
+    stages = locked_stages()
     wanted = [*known, *(stage for stage in order if stage not in known)]
     settled = sorted(stages, key=lambda stage: wanted.index(stage) if stage in wanted else len(wanted))
     if settled != list(stages):
