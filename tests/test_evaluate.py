@@ -217,7 +217,7 @@ def test_weights_that_are_not_there(copy):
 
 def test_a_study_that_was_not_trained(copy):
     (copy / "runs.csv").unlink()
-    with pytest.raises(UserError, match=r"runs\.csv is missing: make it again with `dvc repro train@mnist_linear`"):
+    with pytest.raises(UserError, match=r"runs\.csv is missing: make it with `dvc repro train@mnist_linear`"):
         evaluate(PARAMS)
 
 

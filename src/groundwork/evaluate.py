@@ -14,6 +14,7 @@ from torch import Tensor
 
 from groundwork.common import paths
 from groundwork.common.errors import UserError
+from groundwork.common.layouts import layouts
 from groundwork.common.params import Params
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Model
@@ -29,7 +30,7 @@ def evaluate(params: Params) -> None:
     """Judge all rungs of the ladder, each for as many replicates as it has there."""
     ladder = params.studies[LADDER]
     product = product_for(params.numerics)
-    raw = load_tensors(paths.dataset("raw/mnist_sample"))
+    raw = load_tensors(paths.dataset("raw/mnist_sample"), layouts("raw/mnist_sample", params))
     valid = labelled(raw, "valid")
     found = {key: raw[f"valid/{key}"] for key in ("images", "labels", "index")}
     for variant in ladder.expand():

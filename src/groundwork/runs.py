@@ -5,7 +5,7 @@ history.parquet     the same metrics while training: variant, replicate, metric,
 weights.safetensors `<variant>/<parameter>`, replicates first
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -194,28 +194,51 @@ class Results:
         return iter(self.variants.values())
 
 
+class Weights(dict[str, np.ndarray]):
+    """The tensors of a variant by name; asking for one that the file does not have is a `UserError`."""
+
+    def __init__(self, tensors: dict[str, np.ndarray], path: Path, variant: str) -> None:
+        super().__init__(
+            {
+                key.removeprefix(f"{variant}/"): tensor
+                for key, tensor in tensors.items()
+                if key.startswith(f"{variant}/")
+            }
+        )
+        self.path, self.variant = path, variant
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise paths.damaged(self.path, f"it has no {self.variant}/{name}")
+
+
 def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
     """Read what `train` wrote for the variants of params.yaml; missing or damaged files are a `UserError`."""
-    folder = paths.runs(name)
-    remake = f"make it again with `dvc repro {paths.stage_of(folder)}`"
-    try:
-        runs = pd.read_csv(folder / "runs.csv", converters={"variant": str})  # a name may look like a number
-        rows = list(zip(runs["variant"], runs["replicate"], strict=True))
-        whole = runs["status"].isin(["ok", "diverged"]).all()
-        history = pd.read_parquet(BytesIO((folder / "history.parquet").read_bytes()), columns=HISTORY)
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename} is missing: {remake}") from None
-    except (ValueError, KeyError, OSError) as error:  # pandas' and arrow's parser errors are ValueErrors
-        raise UserError(f"{folder} is damaged ({' '.join(str(error).split())}): {remake}") from None
-    if not whole:
-        raise UserError(f"{folder} is damaged (runs.csv breaks off): {remake}")
-    weights = load_tensors(folder / "weights.safetensors")
-    variants = study.expand()
-    if rows != [(variant.name, replicate) for variant in variants for replicate in range(variant.replicates)]:
+    folder, variants = paths.runs(name), study.expand()
+    files = [folder / file for file in ("runs.csv", "history.parquet", "weights.safetensors")]
+    runs = _read(files[0], lambda file: pd.read_csv(file, converters={"variant": str}))  # a name may look like a number
+    history = _read(files[1], lambda file: pd.read_parquet(file, columns=HISTORY))
+    weights = load_tensors(files[2])
+    problem = _misfit_of_runs(runs)
+    if problem:
+        raise paths.damaged(files[0], problem)
+    rows = [(variant.name, replicate) for variant in variants for replicate in range(variant.replicates)]
+    if list(zip(runs["variant"], runs["replicate"], strict=True)) != rows:
+        remake = f"make it again with `dvc repro {paths.stage_of(folder)}`"
         raise UserError(f"{folder} was made with other parameters: {remake}")
+    replicates = {variant.name: variant.replicates for variant in variants}
+    problem = _misfit_of_history(history, replicates)
+    if problem:
+        raise paths.damaged(files[1], problem)
+    problem = _misfit_of_weights(weights, replicates)
+    if problem:
+        raise paths.damaged(files[2], problem)
     used = set[str]().union(*(variant.settings.model_fields_set for variant in variants))
     fields = dict.fromkeys(key for variant in variants for key in type(variant.settings).model_fields)
     settings = [key for key in fields if key in used]
+    metrics = [column for column in runs.columns if column not in ("variant", "replicate", "status", *settings)]
+    for metric in metrics:
+        if runs[metric].dtype.kind not in "if":
+            raise paths.damaged(files[0], f"{metric} is {runs[metric].dtype}, expected are numbers")
     return Results(
         study=name,
         variants={
@@ -223,15 +246,55 @@ def read_runs(name: str, study: Study, data: Dataset | None = None) -> Results:
                 variant=variant,
                 table=runs[runs["variant"] == variant.name].reset_index(drop=True),
                 history=history[history["variant"] == variant.name],
-                weights={
-                    key.removeprefix(f"{variant.name}/"): values
-                    for key, values in weights.items()
-                    if key.startswith(f"{variant.name}/")
-                },
+                weights=Weights(weights, files[2], variant.name),
             )
             for variant in variants
         },
         settings=settings,
-        metrics=[column for column in runs.columns if column not in ("variant", "replicate", "status", *settings)],
+        metrics=metrics,
         data=data,
     )
+
+
+def _read(path: Path, read: Callable[[BytesIO], pd.DataFrame]) -> pd.DataFrame:
+    try:
+        return read(BytesIO(path.read_bytes()))
+    except FileNotFoundError:
+        raise paths.missing(path) from None
+    except (ValueError, KeyError, OSError) as error:  # pandas' and arrow's parser errors are ValueErrors
+        raise paths.damaged(path, error) from None
+
+
+def _misfit_of_runs(runs: pd.DataFrame) -> str | None:
+    """What is wrong with runs.csv whatever the parameters."""
+    for column in ("variant", "replicate", "status"):
+        if column not in runs:
+            return f"it has no column {column}"
+    if not runs["status"].isin(["ok", "diverged"]).all():
+        return "it breaks off"
+    return None
+
+
+def _misfit_of_history(history: pd.DataFrame, replicates: dict[str, int]) -> str | None:
+    """What is wrong with history.parquet: each step of a metric has a row for each replicate of a variant."""
+    for column in ("replicate", "step", "epoch", "value"):
+        if history[column].dtype.kind not in "if":
+            return f"{column} is {history[column].dtype}, expected are numbers"
+    counts = history.groupby(["variant", "metric"], observed=True).size().reset_index(name="rows")
+    for variant, metric, rows in counts.itertuples(index=False):
+        if variant not in replicates:
+            return f"it has a variant '{variant}', expected are {', '.join(replicates)}"
+        if rows % replicates[variant]:
+            return f"{metric} of '{variant}' has {rows} rows, expected is a multiple of {replicates[variant]}"
+    return None
+
+
+def _misfit_of_weights(weights: dict[str, np.ndarray], replicates: dict[str, int]) -> str | None:
+    """What is wrong with weights.safetensors: tensors are named by their variant, and begin with its replicates."""
+    for name, tensor in weights.items():
+        variant = name.partition("/")[0]
+        if variant not in replicates:
+            return f"{name} belongs to no variant, expected are {', '.join(replicates)}"
+        if not 1 <= len(np.atleast_1d(tensor)) <= replicates[variant]:
+            return f"{name} has shape {tensor.shape}, expected are at most {replicates[variant]} replicates"
+    return None

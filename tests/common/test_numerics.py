@@ -16,6 +16,7 @@ OWN_SETTINGS = {  # what a user may well have in the environment; each changes b
     "OPENBLAS_CORETYPE": "SkylakeX",
     "MKL_CBWR": "AVX512",
     "ATEN_CPU_CAPABILITY": "default",
+    "NPY_ENABLE_CPU_FEATURES": "X86_V3",  # numpy refuses to start with this and the profile's own
 }
 
 PRODUCTS = """
@@ -62,6 +63,40 @@ def test_native_leaves_the_kernels_alone():
         print(*map(os.environ.get, ["OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"]))
     """
     assert fresh(script, **OWN_SETTINGS).split() == ["1", "SkylakeX", "None"]
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "flags", "expected"),
+    [
+        ("linux", "x86_64", "fpu abm avx avx2 bmi1 bmi2 f16c fma movbe avx512f", ""),
+        ("linux", "x86_64", "fpu abm avx bmi1 bmi2 f16c fma movbe", "this processor has no avx2"),
+        ("linux", "x86_64", "fpu sse4_2", "this processor has no abm, avx2, bmi1, bmi2, f16c, fma, movbe"),
+        ("linux", "aarch64", "fp asimd", "this is linux on aarch64, not Linux on x86-64"),
+        ("darwin", "arm64", "", "this is darwin on arm64, not Linux on x86-64"),
+    ],
+)
+def test_a_machine_without_avx2_is_told_by_what_linux_says(tmp_path, system, machine, flags, expected):
+    cpu = tmp_path / "cpuinfo"
+    cpu.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: avx2\n\nprocessor\t: 1\nflags\t\t: {flags}\n")
+    assert numerics.lacking(system, machine, cpu) == expected
+
+
+def test_a_machine_that_does_not_say_is_one_without_avx2(tmp_path):
+    assert (
+        numerics.lacking("linux", "x86_64", tmp_path / "none")
+        == f"{tmp_path / 'none'} does not say what the processor can do"
+    )
+
+
+def test_on_another_platform_the_kernels_are_left_out():
+    script = """if True:
+        import os, sys
+        sys.platform = "freebsd"
+        from groundwork.common import numerics
+        numerics.apply("portable")
+        print(*map(os.environ.get, ["OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"]))
+    """
+    assert fresh(script).split() == ["1", "None", "None"]
 
 
 def test_numpy_and_torch_stop_at_avx2():

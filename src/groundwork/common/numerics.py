@@ -2,10 +2,13 @@
 
 The libraries choose their kernels by processor when they are first loaded, so the choice is made here, in the
 environment, before numpy or torch is imported; worker processes inherit it. This module must stay free of both.
+On any other machine the kernels stay the libraries' own, and results agree within the bands of docs/reproducibility.md.
 """
 
 import os
+import platform
 import sys
+from pathlib import Path
 from typing import Literal
 
 Profile = Literal["portable", "native"]
@@ -26,11 +29,30 @@ KERNELS: dict[Profile, dict[str, str]] = {
         "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's own loops stop at AVX2
     },
 }
+RIVAL = "NPY_ENABLE_CPU_FEATURES"  # numpy does not start with both
+AVX2 = ("abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")  # what comes with it since Haswell and Zen, for Linux
 
 
 def apply(profile: Profile) -> None:
-    """Set the profile for this process and its children; a call after numpy or torch was imported is a bug."""
+    """Set the profile for this process and its children; a call after numpy or torch was imported is a bug.
+
+    The portable kernels would be illegal instructions on a machine that lacks AVX2: there they are left out.
+    """
     loaded = {"numpy", "torch"} & sys.modules.keys()
     if loaded:
         raise RuntimeError(f"the numerics profile comes too late: {', '.join(sorted(loaded))} is already imported")
-    os.environ.update(ONE_THREAD | KERNELS[profile])
+    os.environ.pop(RIVAL, None)
+    os.environ.update(ONE_THREAD | ({} if lacking() else KERNELS[profile]))
+
+
+def lacking(system: str = sys.platform, machine: str = platform.machine(), cpu: Path = Path("/proc/cpuinfo")) -> str:
+    """What this machine lacks for the portable kernels, in words; nothing if it can have them."""
+    if (system, machine) != ("linux", "x86_64"):
+        return f"this is {system} on {machine}, not Linux on x86-64"
+    try:
+        lines = cpu.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{cpu} does not say what the processor can do"
+    found = next((line.split() for line in lines if line.startswith("flags")), [])
+    missing = [flag for flag in AVX2 if flag not in found]
+    return f"this processor has no {', '.join(missing)}" if missing else ""

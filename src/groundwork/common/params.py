@@ -3,7 +3,7 @@
 A study's variants are its `fixed` settings, overridden by each of its `variants`, times every point of its `grid`.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -11,15 +11,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from groundwork.common.errors import ParamsError
+from groundwork.common.errors import ParamsError, one_line
 from groundwork.common.numerics import Profile
 from groundwork.common.paths import PARAMS
+from groundwork.common.plain import read_plain
 from groundwork.common.settings import (
     FAMILIES,
     SETTINGS,
+    TRAINED,
     Checked,
     Count,
     Dataset,
@@ -41,9 +41,10 @@ from groundwork.common.settings import (
 from groundwork.studies import study_names
 
 MOST_VARIANTS = 500  # a study with more is a mistake: each is trained, drawn and shown in MLflow
+MOST_NUMBERS = 10**9  # of a dataset: 4 GB
 
-DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]  # a part of a file's and a stage's name
-VariantName = Annotated[str, Field(pattern=r"^[\w.=+-]([\w .=+-]*[\w.=+-])?$")]
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=100)]  # a part of a file's and a stage's name
+VariantName = Annotated[str, Field(pattern=r"^[\w.=+-]([\w .=+-]*[\w.=+-])?$", max_length=100)]
 
 
 class Study(Checked):
@@ -69,9 +70,8 @@ class Study(Checked):
             for name, settings, _ in self.points()
         ]
 
-    def points(self) -> list[tuple[str, dict[str, Setting], dict[str, str]]]:
+    def points(self) -> Iterator[tuple[str, dict[str, Setting], dict[str, str]]]:
         """Each variant's name, unchecked settings, and the place of each setting in the block (for messages)."""
-        found = []
         for name, overrides in self.variants.items():
             for values in product(*self.grid.values()):
                 point = dict(zip(self.grid, values, strict=True))
@@ -81,14 +81,13 @@ class Study(Checked):
                     **{key: f"variants.{name}.{key}" for key in overrides},
                     **{key: f"grid.{key}" for key in point},
                 }
-                found.append((f"{name} {label}".strip() or "default", {**self.fixed, **overrides, **point}, places))
-        return found
+                yield f"{name} {label}".strip() or "default", {**self.fixed, **overrides, **point}, places
 
 
 class Params(Checked):
     """The whole of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=10**18)]
     numerics: Profile
     jobs: Literal["auto"] | Count
     downloads: Downloads
@@ -105,21 +104,15 @@ class Params(Checked):
 
 def read_params(path: Path = PARAMS) -> Params:
     """Read and check params.yaml; anything wrong is a `ParamsError` of one line: file, key, value, what is allowed."""
-    try:
-        block = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(f"{path} is not here: run this from the root of the repository") from None
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-    except MarkedYAMLError as error:
-        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ParamsError(f"{path}{where}: {_one_line(error.problem)}") from None
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:  # the month 13, `!!bool maybe`, endless nesting
-        raise ParamsError(f"{path}: not YAML: {_one_line(error)}") from None
+    block = read_plain(path)
     try:
         params = Params.model_validate(block)
     except ValidationError as error:
         raise ParamsError(f"{path}: {_explain(error, block)}") from None
+    for name, data in params.datasets.items():
+        numbers = sum(prod(shape) for shape in data.shapes.values())
+        if numbers > MOST_NUMBERS:
+            raise ParamsError(f"{path}: datasets.{name}: {numbers} numbers; allowed: at most {MOST_NUMBERS}")
     for name, study in params.studies.items():
         problem = _problem_of(name, study, params)
         if problem:
@@ -133,47 +126,40 @@ def read_params(path: Path = PARAMS) -> Params:
 
 def _problem_of(name: str, study: Study, params: Params) -> str | None:
     """What is wrong with a study beyond the types of its keys."""
-    here = f"studies.{name}"
+    here = f"studies.{one_line(name)}"
     if name not in study_names():
         return f"{here}: unknown study; allowed: {', '.join(study_names())}"
     families = {f"raw/{key}": "mnist" for key in type(params.downloads).model_fields}
     families |= {f"generated/{key}": data.family for key, data in params.datasets.items()}
     families |= {"evaluated/mnist_sample": "evaluated"}
-    suitable = [key for key, family in families.items() if family in FAMILIES[study.model]]
+    datasets, networks = TRAINED.get(name, (families, None))
+    suitable = [key for key in datasets if families[key] in FAMILIES[study.model]]
     if study.dataset not in suitable:
-        return f"{here}.dataset = {study.dataset}: allowed for model {study.model}: {', '.join(suitable) or 'none'}"
-    count = len(study.variants) * prod(len(values) for values in study.grid.values())
-    if count > MOST_VARIANTS:
-        return f"{here}: {count} variants; allowed: at most {MOST_VARIANTS}"
-    points = study.points()
-    names = [point for point, _, _ in points]
-    for point in names:
-        if names.count(point) > 1:
-            return f"{here}: two variants are called '{point}'"
-    for name_of_one, replicates in study.fewer.items():
-        if name_of_one not in names:
-            return f"{here}.fewer.{name_of_one}: no such variant; allowed: {', '.join(names)}"
-        if replicates > study.replicates:
-            return f"{here}.fewer.{name_of_one} = {replicates}: allowed: at most {here}.replicates = {study.replicates}"
-    for _, settings, places in points:
+        return f"{here}.dataset = {one_line(study.dataset)}: allowed for model {study.model}: {_listed(suitable)}"
+    if len(study.variants) * prod(len(values) for values in study.grid.values()) > MOST_VARIANTS:
+        return f"{here}: too many variants; allowed: at most {MOST_VARIANTS}"
+    data = params.data_of(name)
+    if data and study.replicates > data.replicates:
+        limit = f"datasets.{study.dataset.removeprefix('generated/')}.replicates = {data.replicates}"
+        return f"{here}.replicates = {study.replicates}: allowed: at most {limit}"
+    names = []
+    for point, settings, places in study.points():
         try:
             checked = SETTINGS[study.model].validate_python(settings)
         except ValidationError as error:
             return _explain(error, settings, here, places)
-        one_output = study.dataset == "raw/mnist_sample" and isinstance(checked, LinearDigitsSettings | NetSettings)
-        if one_output and checked.loss == "cross_entropy":
-            return f"{here}.{places['loss']} = cross_entropy: needs an output a digit; allowed with one: mnist_loss"
-        if study.dataset.startswith("generated/"):
-            data = params.datasets[study.dataset.removeprefix("generated/")]
-            if study.replicates > data.replicates:
-                limit = f"datasets.{study.dataset.removeprefix('generated/')}.replicates = {data.replicates}"
-                return f"{here}.replicates = {study.replicates}: allowed: at most {limit}"
-            misfit = _misfit(checked, data)
-            if misfit:
-                key, allowed = misfit
-                return (
-                    f"{here}.{places[key]} = {plain(getattr(checked, key))}: allowed: {allowed}, as {study.dataset} has"
-                )
+        misfit = _misfit(checked, study.dataset, data, networks)
+        if misfit:
+            key, allowed = misfit
+            return f"{here}.{places[key]} = {plain(getattr(checked, key))}: {allowed}"
+        if point in names:
+            return f"{here}: two variants are called '{point}'"
+        names.append(point)
+    for point, replicates in study.fewer.items():
+        if point not in names:
+            return f"{here}.fewer.{point}: no such variant; allowed: {_listed(names)}"
+        if replicates > study.replicates:
+            return f"{here}.fewer.{point} = {replicates}: allowed: at most {here}.replicates = {study.replicates}"
     return None
 
 
@@ -190,24 +176,32 @@ def _problem_of_rungs(name: str, study: Study, params: Params) -> str | None:
         rung = variant.settings
         runs = classifiers.get(rung.study)
         if runs is None:
-            return f"{here}.{places['study']} = {rung.study}: allowed: {', '.join(classifiers) or 'none'}"
+            return f"{here}.{places['study']} = {one_line(rung.study)}: allowed: {_listed(classifiers)}"
         if rung.run not in runs:
-            return f"{here}.{places['run']} = {rung.run}: allowed: {', '.join(runs)}"
+            return f"{here}.{places['run']} = {one_line(rung.run)}: allowed: {_listed(runs)}"
         if variant.replicates > runs[rung.run]:
             most = f"at most the {runs[rung.run]} of {rung.study}"
             return f"{here}: {variant.replicates} replicates of '{variant.name}': allowed: {most}"
     return None
 
 
-def _misfit(settings: Settings, data: Dataset) -> tuple[str, str] | None:
-    """The first setting that the data cannot serve, and what they can."""
+def _misfit(
+    settings: Settings, dataset: str, data: Dataset | None, networks: list[str] | None
+) -> tuple[str, str] | None:
+    """The first setting that the study or its data cannot serve, and what they can."""
+    network = getattr(settings, "network", None)
+    if networks and network not in networks:  # of another model there is none
+        return "network", f"allowed in this study: {', '.join(networks)}"
+    two_labels = dataset == "raw/mnist_sample"
+    if two_labels and isinstance(settings, LinearDigitsSettings | NetSettings) and settings.loss == "cross_entropy":
+        return "loss", "needs an output a digit; allowed with one: mnist_loss"
     if isinstance(settings, PlanckSettings) and isinstance(data, PlanckData):
         if settings.T_true not in data.temperatures:
-            return "T_true", ", ".join(plain(T) for T in data.temperatures)
+            return "T_true", f"allowed: {_listed(map(plain, data.temperatures))}, as {dataset} has"
     elif isinstance(settings, LinearSettings) and isinstance(data, RegressionData | HighDimensionalData):
-        for key, most in (("rows", data.train), ("inputs", len(data.weights))):
+        for key, most in (("rows", data.train), ("inputs", data.shapes["train/X"][-1])):
             if (getattr(settings, key) or 0) > most:
-                return key, f"at most {most}"
+                return key, f"allowed: at most {most}, as {dataset} has"
     return None
 
 
@@ -219,16 +213,16 @@ def _explain(error: ValidationError, block: object, prefix: str = "", places: di
     alternatives = [problem for problem in problems if _keys(problem, block) == keys]  # one for each member of a union
     if places and keys:
         keys[0] = places.get(str(keys[0]), keys[0])
-    key = _one_line(".".join(str(part) for part in ([prefix] if prefix else []) + keys)) or "the file"
-    message = " or ".join(_one_line(problem["msg"]) for problem in alternatives).partition(" or instance of")[0]
+    key = one_line(".".join(str(part) for part in ([prefix] if prefix else []) + keys)) or "the file"
+    message = " or ".join(one_line(problem["msg"]) for problem in alternatives).partition(" or instance of")[0]
     for theirs, ours in ((" or Input should be", " or"), ("Input should be", "must be"), ("String should", "must")):
         message = message.replace(theirs, ours)
-    value = f" = {_one_line(first['input'])}" if not isinstance(first["input"], dict) else ""
+    value = f" = {one_line(first['input'])}" if not isinstance(first["input"], dict) else ""
     match first["type"]:
         case "missing" | "union_tag_not_found":
             value, message = "", "missing"
         case "union_tag_invalid":
-            value, message = f" = {_one_line(first['ctx']['tag'])}", f"must be one of {first['ctx']['expected_tags']}"
+            value, message = f" = {one_line(first['ctx']['tag'])}", f"must be one of {first['ctx']['expected_tags']}"
         case "unknown_key" | "rows":
             value = ""
     others = len(problems) - len(alternatives)
@@ -252,6 +246,5 @@ def _keys(problem: ErrorDetails, block: Any) -> list[Hashable]:
     return keys
 
 
-def _one_line(text: object, most: int = 300) -> str:
-    line = " ".join(str(text).split())
-    return line if len(line) <= most else line[:most] + "…"
+def _listed(names: Iterable[str]) -> str:
+    return one_line(", ".join(names), 1000) or "none"

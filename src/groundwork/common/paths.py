@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from groundwork.common.errors import UserError, one_line
+
 PARAMS = Path("params.yaml")
 CHECKED = Path("data/checked.txt")
 TRACKED = Path("data/tracked.json")
@@ -47,3 +49,13 @@ def stage_of(path: Path) -> str:
     if kind == "evaluated":
         return "evaluate"
     return {"raw": "download", "generated": "generate", "runs": "train", "reports": "report"}[kind] + f"@{name}"
+
+
+def missing(path: Path) -> UserError:
+    """What to say of a file below data/ that is not there."""
+    return UserError(f"{path} is missing: make it with `dvc repro {stage_of(path)}`")
+
+
+def damaged(path: Path, reason: object) -> UserError:
+    """What to say of a file below data/ that is not as its stage writes it."""
+    return UserError(f"{path} is damaged ({one_line(reason)}): make it again with `dvc repro {stage_of(path)}`")

@@ -1,14 +1,16 @@
 """The blocks of params.yaml as types: where data come from, how they are made, what a variant can set."""
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]  # more of anything here is a slip of the finger
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 PACKAGE = r"^[a-z0-9@/._-]+@[0-9.]+$"  # of npm: name@version
 SHA256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -41,7 +43,7 @@ class Download(Checked):
     publisher: Annotated[str, Field(pattern=r"^https?://\S+$")]
     checksum: Annotated[str, Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
     mirror: Annotated[str, Field(pattern=PACKAGE)]
-    timeout: Positive
+    timeout: Seconds
 
 
 class IdxChecksums(Checked):
@@ -59,7 +61,7 @@ class IdxDownload(Checked):
     publisher: Annotated[str, Field(pattern=r"^https?://\S+/$")]  # the folder that they lie in
     checksums: IdxChecksums
     mirror: Annotated[str, Field(pattern=PACKAGE)]
-    timeout: Positive
+    timeout: Seconds
 
 
 class Downloads(Checked):
@@ -68,6 +70,16 @@ class Downloads(Checked):
 
 
 # --- synthetic data ------------------------------------------------------------------------------------------------
+
+
+Shapes = dict[str, tuple[int, ...]]  # of tensors, by name
+Noise = Literal["common", "common_centred", "independent", "independent_centred"]  # of spectra
+
+
+def _rows(parts: Shapes, inputs: int) -> Shapes:
+    """Of X (…, n, d) and y (…, n, 1) for each part (…, n)."""
+    columns = {"X": inputs, "y": 1}
+    return {f"{part}/{key}": (*rows, width) for part, rows in parts.items() for key, width in columns.items()}
 
 
 class RegressionData(Checked):
@@ -85,6 +97,12 @@ class RegressionData(Checked):
     def weights(self) -> list[float]:
         """The true w."""
         return self.w
+
+    @property
+    def shapes(self) -> Shapes:
+        """Of the tensors in the file, all float32."""
+        parts: Shapes = {"train": (self.replicates, self.train), "valid": (self.replicates, self.valid)}
+        return _rows(parts, len(self.w))
 
 
 class HighDimensionalData(Checked):
@@ -109,6 +127,16 @@ class HighDimensionalData(Checked):
         """The true w."""
         return [self.value if i < self.nonzero else 0.0 for i in range(self.inputs)]
 
+    @property
+    def shapes(self) -> Shapes:
+        """Of the tensors in the file, all float32."""
+        parts: Shapes = {
+            "train": (self.replicates, self.train),
+            "valid": (self.replicates, self.valid),
+            "test": (self.test,),
+        }
+        return _rows(parts, self.inputs)
+
 
 class PlanckData(Checked):
     """Black-body spectra with multiplicative noise (d2l §3.4.6, exercise 3)."""
@@ -119,6 +147,17 @@ class PlanckData(Checked):
     train: Count
     temperatures: Annotated[list[Positive], Field(min_length=1)]
     amplitude: NotNegative
+
+    @property
+    def shapes(self) -> Shapes:
+        """Of the tensors in the file, all float32."""
+        first, end = self.wavelengths
+        shapes: Shapes = {}
+        for part, rows in (("train", self.train), ("valid", end - first - self.train)):
+            shapes[f"{part}/X"] = (rows, 1)
+            for T in self.temperatures:
+                shapes |= {f"{part}/T={plain(T)}/{noise}": (self.replicates, rows, 1) for noise in get_args(Noise)}
+        return shapes
 
     @model_validator(mode="after")
     def _leaves_rows_to_validate(self) -> "PlanckData":
@@ -138,11 +177,17 @@ class DescentData(Checked):
     replicates: Count
     points: Annotated[list[Finite], Field(min_length=1)]  # the first replicate's, as the book has them
     spread: Positive  # standard deviation of the others'
-    seconds: Annotated[int, Field(ge=3)]
+    seconds: Annotated[int, Field(ge=3, le=1_000_000)]
     curvature: Finite
     bottom: Finite
     lowest: Finite
     noise: NotNegative
+
+    @property
+    def shapes(self) -> Shapes:
+        """Of the tensors in the file, all float32."""
+        R = self.replicates
+        return {"start": (R, len(self.points)), "t": (self.seconds,), "speed": (R, self.seconds)}
 
 
 Dataset = Annotated[RegressionData | HighDimensionalData | PlanckData | DescentData, Field(discriminator="family")]
@@ -195,7 +240,7 @@ class PlanckSettings(SGDSettings):
     """The temperature of a black body, in the units of models/planck.py."""
 
     T_true: Positive
-    noise: Literal["common", "common_centred", "independent", "independent_centred"]
+    noise: Noise
     units: Literal["SI", "scaled", "normalised"]
     T_start: Positive
     loss: Literal["squared"]
@@ -291,6 +336,15 @@ FAMILIES: dict[Model, set[str]] = {  # of the datasets that suit a model
     "descent": {"descent"},
     "digits": {"mnist"},
     "rung": {"evaluated"},
+}
+TRAINED: dict[str, tuple[list[str], list[str]]] = {  # by a study of digits: its datasets, its networks; else any
+    "mnist_full": (["raw/mnist"], ["pixel_similarity", "linear", "net", "resnet18"]),
+    "mnist_linear": (["raw/mnist_sample"], ["linear"]),
+    "mnist_loss": (["raw/mnist_sample"], ["linear"]),
+    "mnist_net": (["raw/mnist_sample"], ["net", "linear"]),
+    "mnist_resnet": (["raw/mnist_sample"], ["resnet18"]),
+    "pixel_similarity": (["raw/mnist_sample"], ["pixel_similarity"]),
+    "pixels": (["raw/mnist_sample", "raw/mnist"], ["mean_image"]),
 }
 
 

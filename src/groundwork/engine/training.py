@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from groundwork.common import paths
-from groundwork.common.errors import UserError
+from groundwork.common.layouts import layouts
 from groundwork.common.numerics import Profile
 from groundwork.common.params import Params
 from groundwork.common.settings import S, SGDSettings, Variant
@@ -43,15 +43,6 @@ class Block(Generic[S]):
     numerics: Profile
     data: dict[str, np.ndarray]  # the whole dataset
     made: Any  # its block of params.yaml, if it is synthetic; not a dependency of its own, for it decided the data
-
-    def variants_of(self, *networks: str) -> list[Variant[S]]:
-        """The variants, if each is one of these networks; another one in params.yaml is a `UserError`."""
-        for variant in self.variants:
-            network = getattr(variant.settings, "network", None)
-            if network not in networks:
-                here = f"params.yaml: studies.{self.study}: variant '{variant.name}' has network = {network}"
-                raise UserError(f"{here}; this study trains: {', '.join(networks)}")
-        return self.variants
 
     def tensor(self, key: str) -> Tensor:
         """A tensor of the dataset that all replicates share."""
@@ -131,7 +122,7 @@ def train_study(name: str, params: Params) -> None:
     """Train every variant of a study for all its replicates and write data/runs/<study>/."""
     study = params.studies[name]
     variants = study.expand()
-    data = load_tensors(paths.dataset(study.dataset))
+    data = load_tensors(paths.dataset(study.dataset), layouts(study.dataset, params))
     blocks = [
         Block(
             study=name,
