@@ -4,15 +4,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from groundwork.judging.claims import Claim, Evidence, above, always, mean_interval, sometimes, within
+from groundwork.judging.claims import (
+    MOST_CLAIMS,
+    VERDICT_CONFIDENCE,
+    Claim,
+    Evidence,
+    above,
+    always,
+    mean_interval,
+    sometimes,
+    within,
+)
 from groundwork.runs import Results
 
-T = stats.t.ppf(0.975, 2)
+T, STRICT = stats.t.ppf(0.975, 2), stats.t.ppf(1 - 0.05 / 1000 / 2, 2)
 
 
-def three(mean: float, half: float) -> np.ndarray:
-    """Three values whose Student's 95 % interval is mean ± half: their sd is d, its error d/√3."""
-    d = half * np.sqrt(3) / T
+def three(mean: float, half: float, t: float = STRICT) -> np.ndarray:
+    """Three values whose Student's interval is mean ± half: their sd is d, its error d/√3. By default the verdict's."""
+    d = half * np.sqrt(3) / t
     return np.array([mean - d, mean, mean + d])
 
 
@@ -32,7 +42,7 @@ def test_student_interval(test, n):
 
 
 def test_interval_of_known_width():
-    np.testing.assert_allclose(mean_interval(three(5, 2)), [5, 3, 7])
+    np.testing.assert_allclose(mean_interval(three(5, 2, T)), [5, 3, 7])
 
 
 @pytest.mark.parametrize("values", [[0.25], [0.25, 0.25, 0.25]])
@@ -45,6 +55,7 @@ def test_values_that_agree_are_a_point(values):
     [
         (1.0, 0.9, "holds", 3),
         (1.0, 1.1, "undecided", 3),
+        (1.0, 200.0, "undecided", 2),
         (-1.0, 0.9, "fails", 0),
         (-1.0, 1.1, "undecided", 0),
         (1.0, 0.0, "holds", 3),
@@ -94,11 +105,35 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert np.mean(covered) == pytest.approx(0.95, abs=0.01)  # three standard errors
 
 
-@pytest.mark.parametrize(("truth", "verdict", "share"), [(0, "undecided", 0.95), (1.5, "holds", 1), (-1.5, "fails", 1)])
+@pytest.mark.parametrize(("truth", "verdict", "share"), [(0, "undecided", 1), (1.5, "holds", 1), (-1.5, "fails", 1)])
 def test_above_finds_the_truth(truth, verdict, share):
     rng = np.random.default_rng(1)
     verdicts = [above(values).verdict for values in rng.normal(truth, 1, (1000, 30))]
-    assert np.mean([found == verdict for found in verdicts]) == pytest.approx(share, abs=0.02)
+    assert np.mean([found == verdict for found in verdicts]) == pytest.approx(share, abs=0.01)
+
+
+def test_the_interval_may_clear_what_the_verdict_does_not():
+    found = above(three(1, 0.5, T))
+    assert found.ci_low == pytest.approx(0.5)
+    assert found.verdict == "undecided"
+    assert within(three(0, 0.5, T), 0.6).verdict == "undecided"
+
+
+@pytest.mark.parametrize("n", [3, 20, 200])
+def test_a_thousand_tests_of_nothing_decide_nothing(n):
+    """The truth lies on the threshold, so each verdict would be chance; the level by the p-values of an oracle."""
+    values = np.random.default_rng(n).standard_normal((MOST_CLAIMS, n))
+    verdicts = [above(row).verdict for row in values]
+    assert set(verdicts) == {"undecided"}
+    assert stats.ttest_1samp(values, 0, axis=1).pvalue.min() > 0.05 / MOST_CLAIMS
+
+
+@pytest.mark.parametrize("shift", [0.2, 0.25, 0.28, 0.3, 0.35, 0.4])
+def test_the_level_of_a_verdict(shift):
+    values = shift + np.random.default_rng(7).standard_normal(200)
+    p = stats.ttest_1samp(values, 0).pvalue
+    assert (above(values).verdict == "holds") == (p < 0.05 / 1000)
+    assert abs(VERDICT_CONFIDENCE - (1 - 0.05 / 1000)) < 1e-12
 
 
 # --- every replicate, some replicate ---------------------------------------------------------------------------------
@@ -118,7 +153,7 @@ def test_clopper_pearson(k, n):
 @pytest.mark.parametrize(("condition", "verdict"), [(True, "holds"), (False, "fails")])
 def test_one_replicate_is_exact(condition, verdict):
     share = float(condition)
-    assert always(np.array([condition])) == Evidence(int(condition), 1, share, share, share, verdict)
+    assert always(np.array([condition])) == Evidence(int(condition), 1, share, share, share, verdict, "count")
 
 
 @pytest.mark.parametrize("p", [0.05, 0.5, 0.98])

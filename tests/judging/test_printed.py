@@ -1,5 +1,6 @@
 """Where a printed number lies among ours: each verdict on results whose truth is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from groundwork.common.params import read_params
-from groundwork.judging.printed import PrintedValue, central, judge, reference
+from groundwork.judging.printed import PrintedValue, central, judge, locate, reference
 from groundwork.runs import Results, VariantRuns
 from groundwork.studies import load_study, study_names
 
@@ -71,11 +72,18 @@ CURVE_VALUES = np.array(
     ],
 )
 def test_exact_means_to_the_printed_digits(printed, ours, expected):
+    printed = replace(printed, exact=True)
     assert verdict(printed, runs_of("ours", np.array([ours]))) == expected
+    assert verdict(printed, runs_of("ours", np.array([ours] * 3))) == expected
+    assert verdict(printed, runs_of("ours", np.array([ours, ours, ours + 1e30]))) == "inconsistent"
+
+
+def test_one_draw_of_a_number_that_depends_on_chance_is_not_judged():
+    assert verdict(ACCURACY, runs_of("ours", np.array([0.9168]))) == "–"
 
 
 def test_the_row_of_the_report():
-    row = judged(ACCURACY, runs_of("ours", np.array([0.91683])))
+    row = judged(replace(ACCURACY, exact=True), runs_of("ours", np.array([0.91683])))
     expected = {"source": "fastbook-04", "item": "pixel-similarity", "quantity": "accuracy_3s", "setting": "L1"}
     expected |= {"printed": "0.9168", "study": "study", "variant": "ours", "replicates": 1, "verdict": "exact"}
     assert row == expected | {"mean": 0.91683, "sd": 0.0, "low": 0.91683, "high": 0.91683}
@@ -90,8 +98,26 @@ def test_the_central_region_leaves_half_a_percent_on_each_side(n):
     low, high = central(values)
     assert low in values
     assert high in values
-    assert (values < low).mean() == pytest.approx(0.005, abs=1.5 / n)
-    assert (values > high).mean() == pytest.approx(0.005, abs=1.5 / n)
+    assert (values < low).sum() == (values > high).sum()
+    assert (values < low).mean() == pytest.approx(0.005, abs=1.1 / n)
+
+
+@pytest.mark.parametrize(("n", "cut"), [(1, 0), (3, 0), (20, 0), (200, 0), (398, 0), (399, 1), (1000, 4), (1999, 9)])
+def test_the_central_region_holds_a_further_draw_in_99_of_100_cases(n, cut):
+    """Between the k-th smallest and the k-th largest of n lies a further draw with probability 1 − 2k/(n + 1)."""
+    assert central(np.arange(float(n))) == (cut, n - 1 - cut)
+    if n >= 199:
+        assert 2 * (cut + 1) / (n + 1) <= 0.01 < 2 * (cut + 2) / (n + 1)
+
+
+@pytest.mark.parametrize("n", [3, 20, 200, 500])
+def test_a_right_number_lies_outside_as_often_as_it_says(n):
+    """Of n + 1 draws each is the printed one in turn; the share that lies outside is what `chance` says."""
+    drawn = np.random.default_rng(n).standard_normal(n + 1)
+    found = [locate([f"{drawn[own]:.12f}"], np.delete(drawn, own)[None]) for own in range(n + 1)]
+    assert np.mean([not one.inside for one in found]) == pytest.approx(found[0].chance)
+    assert found[0].chance <= 0.01 or n < 199
+    assert [one.rank for one in found] == list(np.argsort(np.argsort(drawn)))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +173,41 @@ def test_diverged_numbers_agree_in_their_magnitude(exponent, expected):
     assert verdict(MILLIONS, runs_of("ours", ours)) == expected
 
 
+def test_an_ordinary_number_is_not_compared_by_magnitude():
+    """That some of ours diverge does not make 2.0009 agree with 1."""
+    assert verdict(WEIGHT, runs_of("ours", np.r_[np.full(199, 1.0), 1e7])) == "consistent"  # between 1 and 1e7
+    assert verdict(WEIGHT, runs_of("ours", -np.r_[np.full(199, 1.0), 1e7])) == "inconsistent"
+
+
+def test_a_number_is_compared_with_those_that_end_in_one():
+    ours = 2.0009 + 0.01 * np.random.default_rng(0).standard_normal(200)
+    ours[:50] = np.nan
+    row = judged(WEIGHT, runs_of("ours", ours))
+    assert row["verdict"] == "consistent"
+    assert row["chance"] == pytest.approx(2 / 151)
+    assert np.isnan(row["mean"])
+    assert verdict(WEIGHT, runs_of("ours", np.full(200, np.nan))) == "inconsistent"
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(200, "consistent"), (3, "consistent"), (2, "inconsistent")])
+def test_a_printed_nan_is_compared_with_the_share_of_those_that_do_not(lost, expected):
+    setting = "loss=squared lr=0.01 epochs=10 X[5]*=10000/y[5] y[5]=10000"
+    nan = PrintedValue("8-loss-outlier", "w1", setting, "ours", "x")
+    ours = np.r_[np.full(lost, np.nan), np.linspace(0, 1, 200 - lost)]
+    assert verdict(nan, runs_of("ours", ours)) == expected
+
+
+def test_what_the_picture_needs():
+    ours = np.random.default_rng(0).standard_normal(200)
+    picture = judged(WEIGHT, runs_of("ours", ours))["picture"]
+    assert picture["printed"] == [2.0009]
+    np.testing.assert_allclose(picture["ours"], np.percentile(ours, np.arange(0, 101, 2.5)), rtol=1e-6)
+    few = judged(WEIGHT, runs_of("ours", ours[:3]))["picture"]
+    np.testing.assert_allclose(few["ours"], sorted(ours[:3]), rtol=1e-6)
+    explained = judged(WEIGHT, runs_of("ours", ours / 100), runs_of("other", ours / 100 + 2))
+    np.testing.assert_allclose(explained["explanation"]["ours"][::40], [min(ours) / 100 + 2, max(ours) / 100 + 2], 1e-6)
+
+
 # --- a curve ---------------------------------------------------------------------------------------------------------
 
 
@@ -187,9 +248,22 @@ def test_a_curve_counts_from_its_first_epoch():
 
 
 def test_a_curve_without_random_numbers_is_exact_or_not():
-    exact = CURVE_VALUES[:, None]
-    assert verdict(CURVE, with_epoch_zero(exact + 4e-7)) == "exact"
-    assert verdict(CURVE, with_epoch_zero(exact + 6e-7 * np.eye(10)[:, 4:5])) == "inconsistent"
+    exact, curve = CURVE_VALUES[:, None], replace(CURVE, exact=True)
+    assert verdict(curve, with_epoch_zero(exact + 4e-7)) == "exact"
+    assert verdict(curve, with_epoch_zero(exact + 6e-7 * np.eye(10)[:, 4:5])) == "inconsistent"
+
+
+@pytest.mark.parametrize(("replicates", "chance"), [(3, 1 / 4), (20, 1 / 21), (200, 2 / 201)])
+def test_a_right_curve_lies_outside_as_often_as_it_says(replicates, chance):
+    """All curves are alike, so each of them is the printed one in turn: outside by rank, with ties nowhere."""
+    drawn = CURVE_VALUES[:, None] + curves(np.random.default_rng(1), replicates + 1)
+    found = []
+    for own in range(replicates + 1):
+        texts = [f"{value:.12f}" for value in drawn[:, own]]
+        found.append(locate(texts, np.delete(drawn, own, axis=1)))
+    assert np.mean([not one.inside for one in found]) == pytest.approx(chance)
+    assert found[0].chance == pytest.approx(chance)
+    assert sorted(one.rank for one in found) == list(range(replicates + 1))
 
 
 # --- the reference table ---------------------------------------------------------------------------------------------
@@ -213,3 +287,10 @@ def test_what_a_study_names_is_there_exactly_once(study):
         same = rows["item"].eq(value.item) & rows["quantity"].eq(value.quantity) & rows["setting"].eq(value.setting)
         assert same.sum() == 1, value
         assert {value.variant, value.explained_by or value.variant} <= variants
+
+
+def test_every_row_is_judged_by_one_study():
+    named = [
+        (value.item, value.quantity, value.setting) for study in study_names() for value in load_study(study).printed()
+    ]
+    assert sorted(named) == sorted(map(tuple, reference()[["item", "quantity", "setting"]].to_numpy()))

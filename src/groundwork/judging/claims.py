@@ -2,17 +2,26 @@
 
 A claim holds a pure function of a study's results. It weighs the evidence with one of the tests below, each of which
 gives an effect with its 95 % interval and a verdict: holds, fails, or undecided where the replicates cannot tell.
+
+Many claims are tested, and at 95 % each some would get a verdict by chance. `above` and `within`, which infer a mean
+from a sample, therefore ask more for a verdict than for the interval that they show: at most a chance of 0.05 / 1000
+(Bonferroni, for up to 1000 claims), so with 95 % confidence no verdict of the whole project is chance. The bound needs
+no other study, so each is judged alone and adding a claim moves no other. `always` and `sometimes` are counts: they say
+what was so in the replicates that there are, infer nothing, and need no correction; their interval is beside the count.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from groundwork.runs import MissingVariant, Results
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of the intervals that are shown
+MOST_CLAIMS = 1000
+VERDICT_CONFIDENCE = 1 - (1 - CONFIDENCE) / MOST_CLAIMS  # of the verdicts on a mean
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class Evidence:
     ci_low: float
     ci_high: float
     verdict: str
+    kind: Literal["mean", "count"] = "mean"  # what the effect is: a mean, or the share of replicates in which it holds
 
 
 @dataclass(frozen=True)
@@ -53,14 +63,14 @@ def always(condition: np.ndarray) -> Evidence:
     low = high = share
     if replicates > 1:
         low, high = stats.binomtest(holds, replicates).proportion_ci(CONFIDENCE)
-    return Evidence(holds, replicates, share, low, high, "holds" if holds == replicates else "fails")
+    return Evidence(holds, replicates, share, low, high, "holds" if holds == replicates else "fails", "count")
 
 
 def sometimes(condition: np.ndarray) -> Evidence:
     """It is so in at least one replicate; else as `always`. That it never happens cannot be shown: undecided."""
     found = always(condition)
     verdict = "holds" if found.holds else "undecided"
-    return Evidence(found.holds, found.replicates, found.effect, found.ci_low, found.ci_high, verdict)
+    return Evidence(found.holds, found.replicates, found.effect, found.ci_low, found.ci_high, verdict, "count")
 
 
 def above(values: np.ndarray, threshold: float = 0.0) -> Evidence:
@@ -68,23 +78,23 @@ def above(values: np.ndarray, threshold: float = 0.0) -> Evidence:
 
     For a comparison of two variants pass the paired differences.
     """
-    mean, low, high = mean_interval(values)
+    _, low, high = mean_interval(values, VERDICT_CONFIDENCE)
     verdict = "holds" if low > threshold else "fails" if high < threshold else "undecided"
-    return Evidence(int((values > threshold).sum()), len(values), mean, low, high, verdict)
+    return Evidence(int((values > threshold).sum()), len(values), *mean_interval(values), verdict)
 
 
 def within(values: np.ndarray, tolerance: float) -> Evidence:
     """The mean over the replicates lies within ± tolerance of zero. Effect: the mean, with Student's interval."""
-    mean, low, high = mean_interval(values)
+    _, low, high = mean_interval(values, VERDICT_CONFIDENCE)
     inside, outside = -tolerance < low and high < tolerance, low > tolerance or high < -tolerance
     verdict = "holds" if inside else "fails" if outside else "undecided"
-    return Evidence(int((np.abs(values) < tolerance).sum()), len(values), mean, low, high, verdict)
+    return Evidence(int((np.abs(values) < tolerance).sum()), len(values), *mean_interval(values), verdict)
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean and Student's 95 % interval; where all values agree the interval is a point."""
+def mean_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
+    """Mean and Student's interval; where all values agree the interval is a point."""
     mean = float(values.mean())
     if np.ptp(values) == 0:
         return mean, mean, mean
-    half = float(stats.sem(values) * stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    half = float(stats.sem(values) * stats.t.ppf((1 + confidence) / 2, len(values) - 1))
     return mean, mean - half, mean + half
