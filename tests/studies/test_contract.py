@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from groundwork.common import paths
 from groundwork.judging.claims import Claim
 from groundwork.judging.printed import PrintedValue
-from groundwork.overview.summary import SOURCES
+from groundwork.overview.index import SOURCES
 from groundwork.reporting.study_report import question_of
 from groundwork.studies import load_study, study_names
 

@@ -200,7 +200,7 @@ def answer(results: Results) -> str:
     import numpy as np
 
     from groundwork.common.settings import plain
-    from groundwork.judging.claims import always
+    from groundwork.judging.claims import CONFIDENCE, always
     from groundwork.reporting.words import fixed, mean_sd, number, percent
 
     mean, total, scaled = results["mean"], results["sum"], results["sum over 32"]
@@ -213,10 +213,10 @@ def answer(results: Results) -> str:
     The step grows with the minibatch, so for the same step lr must be divided by its {settings.batch_size} rows. Left
     at {plain(total.variant.settings.lr)} it stands on the edge of what is stable: on all rows at once the limit is
     2/λ_max = {mean_sd(total["lr_limit"], 4)}, and minibatches scatter about it. {blown.holds} of {blown.replicates}
-    replicates end worse than they started ({percent(blown.ci_low, 0)} to {percent(blown.ci_high, 0)} of all, with 95 %
-    confidence); the others end anywhere, with a median error of {median} where the mean has {median_mean}. What the
-    source prints is a draw that survived. A little further, with lr = {plain(over.variant.settings.lr)},
-    {over.diverged.sum()} of {len(over.diverged)} diverge.
+    replicates end worse than they started ({percent(blown.ci_low, 0)} to {percent(blown.ci_high, 0)} of all, with
+    {percent(CONFIDENCE, 0)} confidence); the others end anywhere, with a median error of {median} where the mean has
+    {median_mean}. What the source prints is a draw that survived. A little further, with lr =
+    {plain(over.variant.settings.lr)}, {over.diverged.sum()} of {len(over.diverged)} diverge.
 
     The sum with lr/32 is the mean, but for the last minibatch of an epoch, which has {short} rows. There the mean takes
     a full step, in which a row counts {plain(settings.batch_size / short)} times as much as elsewhere; the sum treats

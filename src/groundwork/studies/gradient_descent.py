@@ -269,9 +269,9 @@ def printed() -> list[PrintedValue]:
     from groundwork.judging.printed import PrintedValue
 
     return [
-        PrintedValue("gradient", "grad_x2_at_3", "", "good", "derivative_at_point"),
-        PrintedValue("gradient", "sum_x2_at_3_4_10", "", "sum good", "value_at_point"),
-        PrintedValue("gradient", "grad_sum_x2_at_3_4_10", "", "sum good", "gradient_at_point"),
+        PrintedValue("gradient", "grad_x2_at_3", "", "good", "derivative_at_point", exact=True),
+        PrintedValue("gradient", "sum_x2_at_3_4_10", "", "sum good", "value_at_point", exact=True),
+        PrintedValue("gradient", "grad_sum_x2_at_3_4_10", "", "sum good", "gradient_at_point", exact=True),
     ]
 
 

@@ -125,7 +125,8 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     return {
         "loss.svg": (
             loss,
-            "Training loss, log scale: median and middle 90 % of the replicates. Zero and σ = 0.01 are one curve.",
+            "Training loss, log scale: median and middle 90 % of the replicates. Zero and the usual start are one "
+            "curve.",
         ),
         "error.svg": (
             error,

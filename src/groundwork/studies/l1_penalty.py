@@ -164,8 +164,8 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         "error.svg": (error, "Parameter error against λ: median and middle 90 %."),
         "steps.svg": (
             steps,
-            "Left: what one step of each penalty does to a weight that the data do not pull at. Right: where the 195 "
-            "weights whose truth is 0 end (sparse truth, each penalty at its best λ, all replicates).",
+            "Left: what one step of each penalty does to a weight that the data do not pull at. Right: where the "
+            "weights whose truth is zero end (sparse truth, each penalty at its best λ, all replicates).",
         ),
     }
 

@@ -222,7 +222,8 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         "regret.svg": (costs, "What the choice costs over the best λ: a dot a replicate, a bar at the mean."),
         "worth.svg": (
             worth,
-            "The test error in the end. The last row trains on 120 rows instead of on 20, and chooses λ by 4-fold.",
+            "The test error in the end. The last row trains on the validation rows too, and chooses λ by "
+            "cross-validation.",
         ),
     }
 
@@ -307,11 +308,12 @@ def answer(results: Results) -> str:
     low, middle, high = np.quantile(valid["chosen_lambd"], [0.05, 0.5, 0.95], method="closest_observation")
     saved = results["4-fold"]["test_mse"] - valid["test_mse"]
     return f"""
-    No. The 100 validation rows find the λ that is best on the test rows in {(valid["regret"] == 0).sum()} of
-    {len(valid.ok)} replicates. Their median choice is {plain(middle)}, the middle 90 % go from {plain(low)} to
-    {plain(high)}: it is the λ that suits these rows. The error by which it is chosen flatters, for it is the least of
-    many: it is {number(flattery(results, "validation rows").mean(), 2)} below what is to be expected, where that of
-    λ = 3, which was not chosen by it, is only {number(flattery(results, "lambd=3").mean(), 2)} below by chance.
+    No. The {results.data.valid} validation rows find the λ that is best on the test rows in
+    {(valid["regret"] == 0).sum()} of {len(valid.ok)} replicates. Their median choice is {plain(middle)}, the middle 90
+    % go from {plain(low)} to {plain(high)}: it is the λ that suits these rows. The error by which it is chosen
+    flatters, for it is the least of many: it is {number(flattery(results, "validation rows").mean(), 2)} below what is
+    to be expected, where that of λ = 3, which was not chosen by it, is only
+    {number(flattery(results, "lambd=3").mean(), 2)} below by chance.
 
     Does it matter? Little, as the valley is flat: the regret is {regret("validation rows")} of the least test error.
     λ = 3 costs {regret("lambd=3")}; λ = 0, which is what the training rows choose, {regret("lambd=0")}. With nothing
@@ -321,7 +323,7 @@ def answer(results: Results) -> str:
     fewer rows, so for fewer steps, and takes a larger λ to forget the start; that errs on the flat side. In {blind}
     replicates it takes {max(LAMBDAS)}, the largest on the list, which all but ignores the inputs.
 
-    The best use of 100 more rows is another one. As validation rows they lower the test error by
+    The best use of {results.data.valid} more rows is another one. As validation rows they lower the test error by
     {number(saved.mean(), 1)} against 4-fold, to {fixed(valid["test_mse"].mean(), 4)}. Trained on, for the same
     {valid.variant.settings.epochs} epochs and with λ chosen by 4-fold, they lower it to
     {fixed(more["test_mse"].mean(), 4)}.

@@ -254,23 +254,24 @@ def answer(results: Results) -> str:
     usual, zero, much = best(results, "usual"), best(results, "zero"), results["usual start lambd=128"]
     settings, data = none.variant.settings, results.data
     wanted = data.noise**2 / (settings.rows * data.value**2)
-    grows = growth(results["usual start lambd=192"])
+    edge = results["usual start lambd=192"]
+    grows, pull = growth(edge), edge.variant.settings.lr * edge.variant.settings.lambd
     return f"""
     The training error grows with λ. The validation error falls, is flat, and grows again a little: from the usual start
     it is {fixed(none["mse"].mean(), 4)} at λ = 0, least at λ = {plain(usual.variant.settings.lambd)} with
     {fixed(usual["mse"].mean(), 4)}, and {fixed(much["mse"].mean(), 4)} at λ = 128. The valley is so flat that in
-    {(much["mse"] < results["usual start lambd=8"]["mse"]).sum()} of {len(much.ok)} replicates the 100 validation rows
-    rank λ = 128 above λ = 8. Nearly all of the gain is the start forgotten: from zero weights λ = 0 already gives
-    {fixed(none_zero["mse"].mean(), 4)}, and the best λ, {plain(zero.variant.settings.lambd)}, gains
+    {(much["mse"] < results["usual start lambd=8"]["mse"]).sum()} of {len(much.ok)} replicates the {data.valid}
+    validation rows rank λ = 128 above λ = 8. Nearly all of the gain is the start forgotten: from zero weights λ = 0
+    already gives {fixed(none_zero["mse"].mean(), 4)}, and the best λ, {plain(zero.variant.settings.lambd)}, gains
     {percent(1 - zero["mse"].mean() / none_zero["mse"].mean())} more. So the best λ is one that forgets within ten
     epochs; it tells of the start and the epochs, not of the data. Ridge regression, solved exactly, has its least error
-    without decay ({fixed(none["ridge_mse"].mean(), 4)}), as theory has it: for these weights and this noise it wants
-    λ = σ²/(n·w²) = {number(wanted, 2)}.
+    without decay ({fixed(none["ridge_mse"].mean(), 4)}), as theory has it: for these weights and this noise it wants λ
+    = σ²/(n·w²) = {number(wanted, 2)}.
 
     A step multiplies what no training row reaches by 1 − ηλ, so ηλ > 2, λ > {plain(2 / settings.lr)}, is unstable: λ =
     256 diverges in {results["usual start lambd=256"].diverged.sum()} of {len(none.ok)} replicates. It is unstable
     before that: along the rows the loss has a curvature of its own, up to μ =
     {mean_sd(2 / settings.lr - none["edge"], 1)}, and for a step on all rows η(λ + μ) > 2 from λ =
-    {mean_sd(none["edge"], 0)} on. The minibatches are close to that: at λ = 192, where ηλ = 1.92, ‖w‖ grows by
+    {mean_sd(none["edge"], 0)} on. The minibatches are close to that: at λ = 192, where ηλ = {plain(pull)}, ‖w‖ grows by
     {percent(grows.mean() - 1)} a step.
     """

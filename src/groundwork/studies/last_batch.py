@@ -174,7 +174,7 @@ def printed() -> list[PrintedValue]:
     from groundwork.judging.printed import PrintedValue
 
     setting = "n=1000 batch_size=32 each of 3 epochs"
-    return [PrintedValue("7-last-batch", "last_batch_size", setting, "keep lr=0.03", "last_batch_size")]
+    return [PrintedValue("7-last-batch", "last_batch_size", setting, "keep lr=0.03", "last_batch_size", exact=True)]
 
 
 def answer(results: Results) -> str:

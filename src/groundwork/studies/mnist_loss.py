@@ -59,7 +59,7 @@ def train(block: Block[LinearDigitsSettings]) -> Iterator[Trained]:
         "normal": block.draw("normal", (PIXELS + 1, 1), normal),
         "uniform": block.draw("uniform", (PIXELS + 1, 1), uniform),
     }
-    variants = block.variants_of("linear")
+    variants = block.variants
     orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
     seven, three = mean_images(train.X, train.y)
     inked = int(train.X.mean(0).argmax())  # the weight to change alone: of the pixel that has most ink
@@ -283,6 +283,7 @@ def printed() -> list[PrintedValue]:
             f"prds={';'.join(map(str, predictions))} trgts={trgts}",
             "loss=mnist_loss_without_sigmoid",
             name,
+            exact=True,
         )
         for name, predictions in PREDICTIONS.items()
     ]

@@ -47,7 +47,7 @@ def train(block: Block[NetSettings | LinearDigitsSettings]) -> Iterator[Trained]
     from groundwork.models.digits import PIXELS, LinearDigits, Net, accuracy, batch_accuracy, labelled, worst_mistakes
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
-    variants = block.variants_of("net", "linear")
+    variants = block.variants
     orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
     for variant in variants:
         settings = variant.settings
@@ -201,9 +201,9 @@ def claims() -> list[Claim]:
             lambda r: always(after_one_epoch(r, "scratch shuffled") > 0.95),
         ),
         Claim(
-            "After forty epochs the order is worth less than 0.001 (mean of the paired differences).",
+            "After forty epochs the order is worth less than 0.002 (mean of the paired differences).",
             "ours",
-            lambda r: within(accuracy(r, "scratch shuffled") - accuracy(r, "scratch"), 0.001),
+            lambda r: within(accuracy(r, "scratch shuffled") - accuracy(r, "scratch"), 0.002),
         ),
         Claim(
             "Unshuffled and trained as long, the net beats the linear model (paired difference).",
@@ -227,9 +227,9 @@ def claims() -> list[Claim]:
             lambda r: above(r["hidden=1"]["val/loss"] - r["hidden=10"]["val/loss"]),
         ),
         Claim(
-            "A hundred units are no better than thirty, by 0.001 or more (mean of the paired differences).",
+            "A hundred units are no better than thirty, by 0.002 or more (mean of the paired differences).",
             "ours",
-            lambda r: within(accuracy(r, "hidden=100") - accuracy(r, "scratch shuffled"), 0.001),
+            lambda r: within(accuracy(r, "hidden=100") - accuracy(r, "scratch shuffled"), 0.002),
         ),
     ]
 

@@ -47,7 +47,7 @@ def train(block: Block[ResNetSettings]) -> Iterator[Trained]:
     from groundwork.models.digits import ResNets, accuracy, cost, labelled, predicted, resnet_start, worst_mistakes
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
-    variants = block.variants_of("resnet18")
+    variants = block.variants
     orders = block.common_orders(len(train), max(variant.settings.epochs for variant in variants))
     for variant in variants:
         settings = variant.settings
@@ -130,7 +130,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         "accuracy.svg": (final, "Where the replicates end: a dot each, a bar at the mean."),
         "filters.png": (
             filters,
-            "The 64 filters of the first layer, first replicate, 7×7 pixels: red counts ink, blue counts against it. "
+            "The filters of the first layer, first replicate: red counts ink, blue counts against it. "
             "The three channels see the same grey value, so their weights are added up.",
         ),
         "worst.png": (

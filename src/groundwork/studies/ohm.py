@@ -120,7 +120,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
     axes[1].set_yticklabels([])
     return {
         "loss.svg": (loss, "Loss while training: median and middle 90 % of the replicates."),
-        "line.svg": (line, "One replicate: its 1000 measurements, and the lines that were found."),
+        "line.svg": (line, "One replicate: its measurements, and the lines that were found."),
         "errors.svg": (
             errors,
             "Errors of both parameters: a dot a replicate, a bar at the mean; star: the source's. "
@@ -157,9 +157,9 @@ def claims() -> list[Claim]:
             lambda r: within(r["epochs=20"]["w_error"], 0.01),
         ),
         Claim(
-            "The intercept that Ohm's law does not have is found to be zero (mean error within ±0.01 V).",
+            "The intercept that Ohm's law does not have is found to be zero (mean error within ±0.02 V).",
             "ours",
-            lambda r: within(r["epochs=20"]["b_error"], 0.01),
+            lambda r: within(r["epochs=20"]["b_error"], 0.02),
         ),
         Claim(
             "Least squares errs as theory says: its mean square error is noise²/n (their ratio − 1 within ±0.3).",
@@ -207,10 +207,10 @@ def answer(results: Results) -> str:
     {settings.epochs} epochs of lr = {number(settings.lr)} simply have {fixed(left_over(results), 2)} Ω still to go.
     After {long.variant.settings.epochs} epochs the error is {mean_sd(long["w_error"], 3)} Ω.
 
-    What is left then is the noise. With {results.data.train} rows and {number(results.data.noise)} V it allows
-    noise/√n = {fixed(allowed, 3)}: least squares on the same rows errs by {mean_sd(long["exact_w_error"], 3)} Ω, and
-    SGD adds a little of its own, for its last minibatches pull to and fro. Ohm's law has no intercept, and none is
-    found: {mean_sd(long["b_error"], 3)} V ({mean_sd(long["exact_b_error"], 3)} V by least squares). Fitting it all
-    the same costs nothing, because the currents are centred on zero: a line through the origin errs by
+    What is left then is the noise. With {results.data.train} rows and {number(results.data.noise)} V it allows noise/√n
+    = {fixed(allowed, 3)}: least squares on the same rows errs by {mean_sd(long["exact_w_error"], 3)} Ω, and SGD seems
+    to add a little of its own, for its last minibatches pull to and fro. Ohm's law has no intercept, and none is found:
+    {mean_sd(long["b_error"], 3)} V ({mean_sd(long["exact_b_error"], 3)} V by least squares). Fitting it all the same
+    costs nothing, because the currents are centred on zero: a line through the origin errs by
     {mean_sd(long["origin_w_error"], 3)} Ω.
     """

@@ -230,9 +230,9 @@ def claims() -> list[Claim]:
             lambda r: above(minimiser_error(r, "leverage") - minimiser_error(r, "label"), 1),
         ),
         Claim(
-            "It does so where ‖X₅‖ exceeds n·√(2/π), the pull of all other rows, and only there (share above 0.95).",
+            "It does so where ‖X₅‖ exceeds n·√(2/π), the pull of all other rows, and only there (share above 0.9).",
             "ours",
-            lambda r: above(1.0 * ((minimiser_error(r, "leverage") > 1) == outvotes(r)), 0.95),
+            lambda r: above(1.0 * ((minimiser_error(r, "leverage") > 1) == outvotes(r)), 0.9),
         ),
         Claim(
             "Huber loss is robust to y₅ = 10000 as well, and ends nearer than absolute loss (difference of errors).",
@@ -245,9 +245,9 @@ def claims() -> list[Claim]:
             lambda r: within(error(r, "smooth_l1", "leverage") - error(r, "smooth_l1", "none"), 0.01),
         ),
         Claim(
-            "At a rate that learns, smooth L1 is thrown off too (mean error above 1).",
+            "At a rate that learns, smooth L1 is thrown off too: over three quarters end more than 1 off (share).",
             "ours",
-            lambda r: above(error(r, "fair smooth_l1", "leverage"), 1),
+            lambda r: above(1.0 * (error(r, "fair smooth_l1", "leverage") > 1), 0.75),
         ),
     ]
 
@@ -285,7 +285,7 @@ def answer(results: Results) -> str:
     lr, R = absolute.variant.settings.lr, len(end)
     frozen, fair = results["smooth_l1 corruption=leverage"], results["fair smooth_l1 corruption=leverage"]
     return f"""
-    It depends on what is corrupted. A wrong label alone, y₅ = 10000, drags squared loss to a median error of
+    It depends on what is corrupted. A wrong label alone, y₅ = {plain(LABEL)}, drags squared loss to a median error of
     {middle("squared corruption=label")}, for a row pulls with its error. Absolute, Huber and smooth L1 loss limit the
     pull of a label and hardly notice: {middle("absolute corruption=label")} with absolute loss
     ({middle("absolute corruption=none")} on clean data), {middle("huber corruption=label")} with Huber loss
@@ -294,12 +294,12 @@ def answer(results: Results) -> str:
 
     The source's own row is another matter, and there its conclusion that absolute loss is robust fails:
     {(end < 0.5).sum()} of {R} replicates end within 0.5 of the truth, the median error is
-    {middle(absolute.variant.name)}, the largest {fixed(end.max(), 0)}. Scaling X₅ by 10000/y₅ makes the row a point of
-    high leverage, and the gradient of every loss of y_hat − y has X₅ as a factor: a bound in y is no bound in X. One
-    step on the row moves the parameters by lr·‖X₅‖ = {fixed(lr * np.median(lengths), 0)} in the median, and all other
-    rows together walk back {fixed(lr * others, 0)} an epoch. Smaller steps do not help, for both scale with lr: the
-    exact minimiser of absolute loss, too, is {middle(absolute.variant.name, "minimiser_error")} off in the median. The
-    row is outvoted only while ‖X₅‖ < n·√(2/π) = {fixed(others, 0)}; {(lengths > others).sum()} of {R} are longer.
+    {middle(absolute.variant.name)}, the largest {fixed(end.max(), 0)}. Scaling X₅ by {plain(LABEL)}/y₅ makes the row a
+    point of high leverage, and the gradient of every loss of y_hat − y has X₅ as a factor: a bound in y is no bound in
+    X. One step on the row moves the parameters by lr·‖X₅‖ = {fixed(lr * np.median(lengths), 0)} in the median, and all
+    other rows together walk back {fixed(lr * others, 0)} an epoch. Smaller steps do not help, for both scale with lr:
+    the exact minimiser of absolute loss, too, is {middle(absolute.variant.name, "minimiser_error")} off in the median.
+    The row is outvoted only while ‖X₅‖ < n·√(2/π) = {fixed(others, 0)}; {(lengths > others).sum()} of {R} are longer.
 
     Squared loss diverges in {squared.diverged.sum()} of {R} replicates; in {(~np.isfinite(squared["w1"])).sum()} it has
     left float32 after {squared.variant.settings.epochs} epochs, which is the printed nan. Smooth L1 at lr =

@@ -44,7 +44,7 @@ def train(block: Block[PixelSimilaritySettings]) -> Iterator[Trained]:
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     X, V, labels = train.X, valid.X, valid.y[:, 0]
     means = mean_images(X, train.y)
-    for variant in block.variants_of("pixel_similarity"):
+    for variant in block.variants:
         model = PixelSimilarity(means[None], variant.settings.distance)
         logits = model(V)
         margin = (logits[..., 1] - logits[..., 0])[0]  # above zero: nearer to the mean 3
@@ -156,10 +156,18 @@ def printed() -> list[PrintedValue]:
     settings = {"accuracy_3s": "L1", "accuracy_7s": "L1", "accuracy_mean": "L1; mean of the two class accuracies"}
     distances = {"l1_distance": "L1", "rmse": "RMSE"}
     return [
-        *(PrintedValue("pixel-similarity", name, setting, "distance=L1", name) for name, setting in settings.items()),
+        *(
+            PrintedValue("pixel-similarity", name, setting, "distance=L1", name, exact=True)
+            for name, setting in settings.items()
+        ),
         *(
             PrintedValue(
-                "pixel-similarity", f"{name}_to_mean{digit}", example, f"distance={d}", f"distance_to_mean{digit}"
+                "pixel-similarity",
+                f"{name}_to_mean{digit}",
+                example,
+                f"distance={d}",
+                f"distance_to_mean{digit}",
+                exact=True,
             )
             for digit in (3, 7)
             for name, d in distances.items()

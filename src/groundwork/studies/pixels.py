@@ -56,7 +56,7 @@ def train(block: Block[MeanImageSettings]) -> Iterator[Trained]:
 
     train, valid = labelled(block.data, "train"), labelled(block.data, "valid")
     means = mean_images(train.X, train.y)
-    for variant in block.variants_of("mean_image"):
+    for variant in block.variants:
         label = label_of(variant.settings.digit, block.data["train/labels"])
         own, valid_own = train.y[:, 0] == label, valid.y[:, 0] == label
         X, V, mean = train.X[own], valid.X[valid_own], means[label]
@@ -242,7 +242,7 @@ def printed() -> list[PrintedValue]:
     from groundwork.judging.printed import PrintedValue
 
     return [
-        PrintedValue("dataset", "count", f"{part}/{digit}", f"digit={digit}", part)
+        PrintedValue("dataset", "count", f"{part}/{digit}", f"digit={digit}", part, exact=True)
         for part in ("train", "valid")
         for digit in (3, 7)
     ]
@@ -263,7 +263,7 @@ def answer(results: Results) -> str:
     )
     apart = [of(runs, "valid_distance") / of(runs, "chance_distance") for runs in (three, seven)]
     return f"""
-    784 numbers and nothing else: a 3 inks {percent(of(three, "ink"), 0)} of its pixels and a 7
+    {three.weights["mean"].size} numbers and nothing else: a 3 inks {percent(of(three, "ink"), 0)} of its pixels and a 7
     {percent(of(seven, "ink"), 0)}, the rest is 0. The ideal 3 is no picture that anyone drew. It is the mean of
     {of(three, "train"):.0f} training images, pixel by pixel, dark where they agree and grey where some have ink and
     others have not: {percent(of(three, "mid_mean"), 0)} of its pixels are mid-grey, of a drawn 3 only

@@ -202,7 +202,7 @@ def answer(results: Results) -> str:
     all points makes the error of a single spectrum large, for it does not average out (sd
     {fixed(centred["T_error"].std(ddof=1), 1)} K even when centred). Independent noise with mean one has no bias:
     {mean_sd(converged["T_error"], 1)} K. The learning rate of {plain(settings.lr)} is only a matter of units; with each
-    spectrum divided by its peak and T counted in 1000 K, lr = {plain(converged.variant.settings.lr)} fits all
-    temperatures, while in SI units the printed rate leaves a body of 4000 K
+    spectrum divided by its peak and T counted in thousands of kelvins, lr = {plain(converged.variant.settings.lr)} fits
+    all temperatures, while in SI units the printed rate leaves a body of 4000 K
     {fixed(-results["T=4000"]["T_error"].mean(), 0)} K short after {settings.epochs} epochs.
     """

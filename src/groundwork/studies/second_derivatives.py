@@ -265,6 +265,6 @@ def answer(results: Results) -> str:
     rates are stable on all rows at once, those below 2/λ_max = {mean_sd(limit, 3)}. Descent agrees: at lr =
     {number(runs.variant.settings.lr)} it grows in {unstable.sum()} of {R} replicates, and the Hessian foretells which
     in {foretold} of them; read from the growth alone the limit is {mean_sd(measured, 3)}, at most
-    {percent(np.abs(measured / limit - 1).max(), 1)} off. For exercise 6 that explains why lr = 0.3 trains and lr = 3
-    diverges: the limit lies between {fixed(limit.min(), 2)} and {fixed(limit.max(), 2)}.
+    {percent(np.abs(measured / limit - 1).max(), 1)} off. For exercise 6 that explains which of its learning rates train
+    and which diverge: the limit lies between {fixed(limit.min(), 2)} and {fixed(limit.max(), 2)}.
     """

@@ -39,10 +39,11 @@ SHOWN = {  # the source's three programs, the last of them twice
     "concise as meant": "concise as meant",
     "concise": "concise as it runs",
 }
-PRINTED = {  # ½‖w‖² in the source
-    "scratch lambd=0": ("scratch", "lambda=0", 0.0097),
-    "scratch lambd=3": ("scratch", "lambda=3", 0.0013),
-    "concise as meant": ("concise", "wd=3", 0.0136),
+REST = "lr=0.01 epochs=10 n=20 d=200 batch_size=5"
+PRINTED = {  # item and setting of a variant's ½‖w‖² in the table of printed values
+    "scratch lambd=0": ("scratch", f"lambda=0 {REST}"),
+    "scratch lambd=3": ("scratch", f"lambda=3 {REST}"),
+    "concise as meant": ("concise", f"wd=3 {REST}"),
 }
 
 
@@ -51,6 +52,14 @@ def train(block: Block[LinearSettings]) -> Iterator[Trained]:
     from groundwork.models.linear import penalty_metrics, train_linear
 
     return train_linear(block, penalty_metrics)
+
+
+def in_source(variant: str) -> str:
+    """½‖w‖² of a variant as the source prints it."""
+    from groundwork.judging.printed import reference
+
+    item, setting = PRINTED[variant]
+    return str(reference().set_index(["item", "setting"])["value"][item, setting])
 
 
 def forgotten(runs: VariantRuns) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +91,7 @@ def figures(results: Results) -> dict[str, tuple[Figure, str]]:
         curve_with_band(ax, *runs.curve("l2_penalty"), SHOWN[name], index)
         epochs, values = forgotten(runs)
         ax.plot(epochs, values.mean(axis=1), ":", color="black", linewidth=1.2)
-    for index, (_, _, value) in enumerate(PRINTED.values()):
+    for index, value in enumerate(float(in_source(variant)) for variant in PRINTED):
         ax.plot(epochs[-1] + 0.35, value, "D", color=colour(index), markeredgecolor="black", markersize=7)
         ax.annotate(f"printed {value}", (epochs[-1] + 0.65, value), va="center")
     ax.set(xlabel="epoch", ylabel="½‖w‖²", yscale="log", xlim=(0, epochs[-1] + 3), ylim=(5e-4, 0.5))
@@ -195,15 +204,15 @@ def printed() -> list[PrintedValue]:
     """The three ½‖w‖² that the source prints."""
     from groundwork.judging.printed import PrintedValue
 
-    rest = "lr=0.01 epochs=10 n=20 d=200 batch_size=5"
     return [
-        PrintedValue(item, "l2_penalty", f"{setting} {rest}", variant, "l2_penalty", explained_by="concise")
-        for variant, (item, setting, _) in PRINTED.items()
+        PrintedValue(item, "l2_penalty", setting, variant, "l2_penalty", explained_by="concise")
+        for variant, (item, setting) in PRINTED.items()
     ]
 
 
 def answer(results: Results) -> str:
     """In words, with the numbers of this run."""
+    from groundwork.common.settings import plain
     from groundwork.judging.printed import central
     from groundwork.reporting.words import fixed, mean_sd, number, percent
 
@@ -211,26 +220,29 @@ def answer(results: Results) -> str:
     meant, concise = results["concise as meant"], results["concise"]
     zero, zero_decayed = results["zero start lambd=0"], results["zero start lambd=3"]
     d, sigma = results.data.inputs, free.variant.settings.sigma
+    settings, same = concise.variant.settings, results["scratch without half"].variant.settings
     low, high = (number(value, 3) for value in central(meant["l2_penalty"]))
     truth = sum(value**2 for value in results.data.weights) / 2
     first, last = free.curve("mse")[1][[0, -1]].mean(axis=1)
     share = (free["l2_unseen"] / free["l2_penalty"]).mean()
     return f"""
-    It makes the weights forget where they started. Without it 20 rows are fitted to a mean squared error of
-    {number(free["train/mse"].mean(), 2)}, while the validation error goes from {fixed(first, 3)} to {fixed(last, 3)}:
-    down after all, by {percent(1 - last / first, 0)}. λ = 3 costs training error
+    It makes the weights forget where they started. Without it {settings.rows} rows are fitted to a mean squared error
+    of {number(free["train/mse"].mean(), 2)}, while the validation error goes from {fixed(first, 3)} to
+    {fixed(last, 3)}: down after all, by {percent(1 - last / first, 0)}. λ = 3 costs training error
     ({number(decayed["train/mse"].mean(), 2)}) and ends at a validation error of {fixed(decayed["mse"].mean(), 3)}.
 
     But {percent(share, 0)} of the ½‖w‖² of {mean_sd(free["l2_penalty"], 4)} at λ = 0 is the random start: it lies at a
-    right angle to all training rows, where no gradient reaches it. So the printed 0.0097 measures σ = {number(sigma)}
-    (½·{d}·σ² = {number(d * sigma**2 / 2, 2)}); that the true weights have ½‖w‖² = {number(truth, 2)} too is chance.
-    From a start at zero λ = 0 ends at ½‖w‖² = {mean_sd(zero["l2_penalty"], 4)} and a validation error of
-    {fixed(zero["mse"].mean(), 4)}, which λ = 3 changes to {fixed(zero_decayed["mse"].mean(), 4)}: next to nothing.
+    right angle to all training rows, where no gradient reaches it. So the printed {in_source("scratch lambd=0")}
+    measures σ = {number(sigma)} (½·{d}·σ² = {number(d * sigma**2 / 2, 2)}); that the true weights have ½‖w‖² =
+    {number(truth, 2)} too is chance. From a start at zero λ = 0 ends at ½‖w‖² = {mean_sd(zero["l2_penalty"], 4)} and a
+    validation error of {fixed(zero["mse"].mean(), 4)}, which λ = 3 changes to {fixed(zero_decayed["mse"].mean(), 4)}:
+    next to nothing.
 
-    The printed 0.0136 of the concise program cannot come from the start that it writes down. From N(0, 0.01²) it would
-    be {mean_sd(meant["l2_penalty"], 4)} (central 99 %: {low} … {high}). It writes that start into a lazy layer, which
-    has no numbers before its first batch and then draws its own, from U(±1/√{d}): ½‖w‖² = 1/6, and what ten epochs
-    of decay leave of it is {mean_sd(concise["l2_penalty"], 4)}. Its validation error,
-    {fixed(concise["mse"].mean(), 3)}, is not that of the program from scratch. And its loss lacks the ½: weight decay 3
-    with lr = 0.01 is λ = 1.5 with lr = 0.02, weight for weight.
+    The printed {in_source("concise as meant")} of the concise program cannot come from the start that it writes down.
+    From N(0, {number(sigma)}²) it would be {mean_sd(meant["l2_penalty"], 4)} (central 99 %: {low} … {high}). It writes
+    that start into a lazy layer, which has no numbers before its first batch and then draws its own, from U(±1/√{d}),
+    whose ½‖w‖² is a sixth, and what {settings.epochs} epochs of decay leave of it is
+    {mean_sd(concise["l2_penalty"], 4)}. Its validation error, {fixed(concise["mse"].mean(), 3)}, is not that of the
+    program from scratch. And its loss lacks the ½: weight decay {plain(settings.lambd)} with lr = {plain(settings.lr)}
+    is λ = {plain(same.lambd)} with lr = {plain(same.lr)}, weight for weight.
     """
