@@ -1,5 +1,6 @@
 """The drawings that several studies share."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from groundwork.reporting.style import canvas, colour
 from groundwork.reporting.words import fixed
 from groundwork.runs import VariantRuns
 
-MOST_POINTS = 200  # of a curve; more only make the file larger
+MOST_POINTS = 150  # of a curve; more only make the file larger
 
 
 def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, index: int, linestyle: str = "-") -> None:
@@ -23,7 +24,7 @@ def curve_with_band(ax: Axes, x: np.ndarray, values: np.ndarray, label: str, ind
     with np.errstate(invalid="ignore"):
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1, method="closest_observation")
     seen = np.flatnonzero(np.isfinite(middle) & (middle < 1e30))
-    seen = seen[:: max(1, len(seen) // MOST_POINTS)]
+    seen = seen[:: max(1, math.ceil(len(seen) / MOST_POINTS))]
     ax.fill_between(x[seen], low[seen], high[seen], color=colour(index), alpha=0.2, linewidth=0)
     ax.plot(x[seen], middle[seen], color=colour(index), label=label, linestyle=linestyle)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from groundwork.colours import COLOURS
+from groundwork.reporting.smaller import small_png, small_svg
 
 GREY = "#888888"
 
@@ -60,5 +62,9 @@ def canvas(columns: int = 1, rows: int = 1, width: float = 8.0, height: float = 
 
 def save(figure: Figure, path: Path) -> None:
     """Write SVG or PNG, by the ending of the name."""
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    figure.savefig(path, metadata=metadata)
+    drawn = BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:])
+    if path.suffix == ".svg":
+        path.write_text(small_svg(drawn.getvalue().decode()), encoding="utf-8")
+    else:
+        path.write_bytes(small_png(drawn.getvalue()))
