@@ -6,10 +6,10 @@ export PYTHONNOUSERSITE := 1
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint track ui bench clean
+.PHONY: help setup repro test lint track ui verify bench reliability clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(READY) ## the whole pipeline: data, training, reports, MLflow
 	@groundwork repro
@@ -33,6 +33,12 @@ ui: $(READY) ## compare the runs in MLflow's UI, on 127.0.0.1
 bench: $(READY) .bench/ready ## speed beside fastai, d2l, PyTorch, JAX: docs/performance.md; a look: QUICK=1 ONLY=net
 	@[ -e data/raw/mnist_sample.safetensors ] || dvc repro download@mnist_sample
 	@.bench/bin/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+verify: $(READY) ## rerun HEAD from nothing: the same bytes? the fast studies: QUICK=1; one: ONLY=planck
+	@groundwork verify $(if $(QUICK),--quick) $(if $(ONLY),--study $(ONLY))
+
+reliability: $(READY) ## inflict every harm, and write docs/reliability.md from what became of it
+	@python -m pytest tests/reliability --write-page
 
 setup: $(READY) ## only install
 

@@ -39,13 +39,21 @@ def start(section: str = "", name: str = "") -> "Params":
     return params
 
 
+def say_what_is_promised(params: "Params") -> None:
+    """One line on stderr if this machine cannot give the bytes that params.yaml asks for."""
+    if params.numerics == "portable" and (lacking := numerics.lacking()):
+        bands = "results agree with other machines' within bands, not byte for byte; see docs/reproducibility.md"
+        print(f"{lacking}: {bands}", file=sys.stderr)
+
+
 @app.command()
 def check() -> None:
     """Check params.yaml; every DVC stage comes after this one."""
-    start()
+    params = start()
     from groundwork.common import paths
     from groundwork.common.files import write_text
 
+    say_what_is_promised(params)
     write_text(paths.CHECKED, "params.yaml is well formed\n")
 
 
@@ -126,6 +134,28 @@ def summary() -> None:
     from groundwork.overview.summary import write_summary
 
     write_summary(params)
+
+
+@app.command()
+def verdicts(against: Annotated[str, typer.Option(help="a commit, a branch or a tag")] = "HEAD") -> None:
+    """Say which claims and printed values are judged differently than in a commit."""
+    start()
+    from groundwork.verdicts import compare
+
+    compare(against)
+
+
+@app.command()
+def verify(
+    study: Annotated[list[str] | None, typer.Option(help="only this study, as often as you like")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="only studies that train in seconds")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="leave the clone where it is if something differs")] = False,
+) -> None:
+    """Rerun HEAD from nothing in a scratch clone: does it give what is committed?"""
+    start()
+    from groundwork.verification.verify import verify
+
+    verify(study or [], quick, keep)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params
+from groundwork.healing import distrust, heal, unlock
 from groundwork.tracking.provenance import LOCK, locked_stages
 
 DVC = [sys.executable, "-m", "dvc"]
@@ -29,8 +30,26 @@ NOISE = (  # how lines of DVC's output begin that say nothing new
 
 
 def repro(params: Params, jobs: int | None) -> None:
-    """Bring the whole pipeline up to date, `jobs` stages at a time; a stage that fails is a `UserError`."""
+    """Bring the whole pipeline up to date, `jobs` stages at a time; a stage that fails is a `UserError`.
+
+    Once more if DVC has stumbled over files of its own that a power cut or a failing disk has damaged.
+    """
     jobs = jobs or (cpu_count() if params.jobs == "auto" else params.jobs)
+    unlock()
+    try:
+        _repro(params, jobs)
+    except UserError:
+        healed = heal()
+        if not healed:
+            raise
+        for line in healed:
+            print(line, file=sys.stderr)
+        _repro(params, jobs)
+
+
+def _repro(params: Params, jobs: int) -> None:
+    for path in distrust(locked_stages()):
+        print(f"{path} is not as {LOCK} says: DVC looks at it again", file=sys.stderr)
     stale = _stale()
     if not stale:
         print("Data and pipelines are up to date.")
@@ -49,7 +68,9 @@ def _stale() -> set[str]:
     """The stages that have changed themselves; those that come after them will change too."""
     status = subprocess.run([*DVC, "status", "--json"], capture_output=True, text=True)
     if status.returncode:
-        raise UserError(f"dvc status failed: {status.stderr.strip()}")
+        lines = status.stderr.strip().splitlines()
+        reason = next((line for line in lines if line.startswith("ERROR")), " ".join(lines))
+        raise UserError(f"dvc status failed: {reason}")
     return set(json.loads(status.stdout))
 
 

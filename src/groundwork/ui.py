@@ -13,9 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from groundwork.common.errors import UserError
+from groundwork.common.errors import UserError, masked, one_line
 from groundwork.common.params import Params
-from groundwork.tracking.store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
+from groundwork.tracking.store import DEFAULT_URI, connected, deep_link, tracking_uri
 from groundwork.tracking.track import fill
 
 HOST = "127.0.0.1"
@@ -51,10 +51,12 @@ def serve(params: Params, port: int) -> None:
 @contextmanager
 def server(uri: str, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
     """MLflow's server for the block, once it answers: its address and process. Its log is kept for a failed start."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
-    # Without the job runner it starts in a third of the time and memory.
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    environment = os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": uri,  # all users of this machine could read a password in the command line
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # without the job runner it starts in a third of the time
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
     base_url = f"http://{HOST}:{port}"
     with TemporaryFile() as log:
         # A session of its own: Ctrl-C reaches us alone, and we end the server with all its workers.
@@ -69,7 +71,7 @@ def server(uri: str, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
             if process.poll() is not None or not _answers(base_url):
                 log.seek(0)
                 last = (log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-                raise UserError(f"the MLflow server did not start: {masked(last)}")
+                raise UserError(f"the MLflow server did not start: {one_line(masked(last))}")
             yield base_url, process
         finally:
             _end(process)
@@ -91,7 +93,7 @@ def _experiments(uri: str, params: Params) -> dict[str, str]:
         found = {study: client.get_experiment_by_name(study) for study in params.studies}
     ids = {study: experiment.experiment_id for study, experiment in found.items() if experiment}
     if not ids:
-        raise UserError(f"MLflow at {masked(uri)} has no runs of params.yaml: write them with `groundwork track`")
+        raise UserError(f"MLflow at {uri} has no runs of params.yaml: write them with `groundwork track`")
     return ids
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tiny_project import alone, current, fill_alone
 
-from groundwork.common.errors import UserError
+from groundwork.common.errors import UserError, masked
 from groundwork.common.params import read_params
 from groundwork.common.paths import TRACKED
-from groundwork.tracking.store import connected, masked
+from groundwork.tracking.store import connected
 from groundwork.tracking.track import track
 
 

@@ -12,7 +12,6 @@ from safetensors.numpy import save
 
 from groundwork.classifiers import Classifier, classifier
 from groundwork.common import paths
-from groundwork.common.errors import UserError
 from groundwork.common.params import Params
 from groundwork.common.settings import plain
 from groundwork.runs import Results, VariantRuns, read_runs
@@ -122,4 +121,4 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: make it with `dvc repro {paths.stage_of(path)}`") from None
+        raise paths.missing(path) from None

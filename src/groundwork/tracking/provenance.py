@@ -36,10 +36,10 @@ def stage_tags(stage: str, stages: dict) -> dict[str, str]:
     return {"dvc.stage": stage, **hashes}
 
 
-def locked_stages() -> dict:
+def locked_stages(path: Path = LOCK) -> dict:
     """The stages of dvc.lock by name; none if there is no such file yet."""
     try:
-        lock = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))
+        lock = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (YAMLError, UnicodeDecodeError) as error:

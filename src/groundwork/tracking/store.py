@@ -13,7 +13,7 @@ from filelock import FileLock
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from groundwork.common.errors import UserError
+from groundwork.common.errors import UserError, masked, one_line
 from groundwork.common.files import replacing
 from groundwork.tracking.charts import VIEW
 
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 WAIT = 60  # seconds for another `track` on the same database
+
+AWAY = "Move {file} away, for what `track` has put there is made again from data/runs"
+OTHER = (
+    "Another MLflow has made it: if an older one, save a copy and run `mlflow db upgrade {uri}`; "
+    "if a newer one, use that or move {file} away"
+)
+REMEDIES = {  # by what SQLite, alembic, MLflow or the network says
+    "database is locked": "End the program that writes to it",
+    "file is not a database": AWAY,
+    "malformed": AWAY,
+    "out-of-date database schema": OTHER,  # said of a newer one too
+    "Can't locate revision": OTHER,
+    "Connection refused": "Start it",
+}
 
 # MLflow reads these when it is imported, so that happens in functions only. What the user has set stands.
 SETTINGS = {
@@ -37,11 +51,6 @@ SETTINGS = {
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI`, or the database at the root of the repository."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
-def masked(text: str) -> str:
-    """A text without the user names, passwords and tokens of the addresses in it."""
-    return re.sub(r"(?<=://)\S*@", "***@", text)
 
 
 def deep_link(base_url: str, experiment_id: str) -> str:
@@ -64,11 +73,11 @@ def connected(uri: str) -> Iterator["MlflowClient"]:
         with _locked(uri):
             yield MlflowClient(uri)
     except (MlflowException, SQLAlchemyError, CommandError, ModuleNotFoundError, OSError) as error:
-        file = _file(uri)
-        mend = f", after deleting {file} if it is damaged" if file and file.exists() else ""
+        reason = _reason(error)
+        remedy = next((remedy for sign, remedy in REMEDIES.items() if sign in reason), "Put that right")
         raise UserError(
-            f"MLflow at {masked(uri)} cannot be used ({masked(_reason(error))}). The results are safe in data/runs and "
-            f"reports: show them later with `groundwork track`{mend}, or elsewhere with "
+            f"MLflow at {uri} cannot be used ({reason}). The results are safe in data/runs and reports. "
+            f"{remedy.format(uri=uri, file=_file(uri))}, then show them with `groundwork track`, or elsewhere with "
             "`MLFLOW_TRACKING_URI=<address> groundwork track`"
         ) from None
 
@@ -92,6 +101,9 @@ def _locked(uri: str) -> Iterator[None]:
         engine = create_engine(uri)
         with engine.connect() as connection:
             if file:
+                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+                if found != "ok":
+                    raise OSError(f"{file} is malformed: {one_line(found)}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
         engine.dispose()
         yield
@@ -107,4 +119,4 @@ def _reason(error: BaseException) -> str:
     inner = error.__cause__ or error.__context__
     if inner and not isinstance(inner, LookupError):
         return _reason(inner)
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(masked(str(error)), 200) or type(error).__name__  # a cut in an address would hide where it ends

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from groundwork.colours import COLOURS
 from groundwork.common import paths
+from groundwork.common.errors import masked
 from groundwork.common.files import write_text
 from groundwork.common.params import Params
 from groundwork.studies import load_study
@@ -25,7 +26,7 @@ from groundwork.tracking.charts import VIEW_TAG, saved_view
 from groundwork.tracking.models import log_classifier
 from groundwork.tracking.projection import Row, read_rows
 from groundwork.tracking.provenance import common_tags, locked_stages, stage_tags
-from groundwork.tracking.store import DEFAULT_URI, connected, deep_link, masked, tracking_uri
+from groundwork.tracking.store import DEFAULT_URI, connected, deep_link, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -110,7 +111,7 @@ def _experiment(client: "MlflowClient", study: str, rows: list[Row]) -> str:
     if found and found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     local = tracking_uri() == DEFAULT_URI
-    if found and local and not _lies_here(found.artifact_location):
+    if found and local and not _lies_here(found.artifact_location, any(row.files for row in rows)):
         client.rename_experiment(found.experiment_id, f"{study} (moved, {found.experiment_id})")
         found = None
     if not found:
@@ -138,9 +139,13 @@ def _artifacts(study: str) -> str:
     return (Path("mlruns").resolve() / study).as_uri()
 
 
-def _lies_here(location: str) -> bool:
-    """Whether artifacts lie below ./mlruns; not so after the checkout was moved, for MLflow keeps whole paths."""
-    return Path(unquote(urlsplit(location).path)).is_relative_to(Path("mlruns").resolve())
+def _lies_here(location: str, needed: bool) -> bool:
+    """Whether artifacts lie below ./mlruns, and still do if there are any.
+
+    Not so after the checkout was moved, for MLflow keeps whole paths, or after mlruns was deleted.
+    """
+    folder = Path(unquote(urlsplit(location).path))
+    return folder.is_relative_to(Path("mlruns").resolve()) and (folder.is_dir() or not needed)
 
 
 def _write(client: "MlflowClient", experiment: str, row: Row) -> None:

@@ -1,0 +1,1 @@
+"""`make verify`: a rerun of HEAD from nothing, held against what is committed."""
