@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.peers.ours import fit_once, program, rows_of
 from bench.works import Task, data_of
 from groundwork.common.numerics import Profile
-from groundwork.engine.products import Product, product_for
+from groundwork.engine.products import Product, product
 from groundwork.models.digits import ResNets, cost, resnet_start
 
 SOME = 4  # batches of ResNet18 stand for all
@@ -23,7 +23,6 @@ def parts_of(task: Task, profile: Profile) -> dict[str, tuple[Callable[[], objec
     epochs and before the first; `steps`: as many of them on next to nothing, so mostly Python and dispatch. What is
     left of the whole is arithmetic on the elements of larger arrays.
     """
-    product = product_for(profile)
     epoch = replace(task, epochs=1)
     data = data_of(epoch)
     train, valid, orders = rows_of(data)

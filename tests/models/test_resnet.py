@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from groundwork.common.settings import ResNetSettings
-from groundwork.engine.products import product_for
+from groundwork.engine.products import product
 from groundwork.models.digits import PIXELS, ResNet18, ResNets, cost, resnet_start, restore
 
 State = dict[str, Tensor]
@@ -211,7 +211,7 @@ def test_from_their_weights(start, trained):
     model = ResNets([start, trained])
     other = {"worst_images": torch.zeros(2, 1)}
     with torch.no_grad():
-        restored = restore(settings, model.weights | other, product_for("portable"))
+        restored = restore(settings, model.weights | other, product)
         assert torch.equal(restored(X), model(X))
 
 

@@ -6,6 +6,7 @@ environment, before numpy or torch is imported; worker processes inherit it. Thi
 
 import os
 import sys
+from pathlib import Path
 from typing import Literal
 
 Profile = Literal["portable", "native"]
@@ -26,6 +27,7 @@ KERNELS: dict[Profile, dict[str, str]] = {
         "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's own loops stop at AVX2
     },
 }
+WIDE = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}  # what OpenBLAS' fastest kernels need
 
 
 def apply(profile: Profile) -> None:
@@ -34,3 +36,5 @@ def apply(profile: Profile) -> None:
     if loaded:
         raise RuntimeError(f"the numerics profile comes too late: {', '.join(sorted(loaded))} is already imported")
     os.environ.update(ONE_THREAD | KERNELS[profile])
+    if profile == "native" and set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split()) >= WIDE:
+        os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"  # OpenBLAS takes a processor that it does not know for an old one

@@ -113,9 +113,10 @@ class LinearDigits:
     """logits = X @ weights + bias: weights (R, 784, k), bias (R, 1, k)."""
 
     def __init__(self, weights: Tensor, bias: Tensor, product: Product) -> None:
-        self.weights = weights.clone().requires_grad_()
+        self.weights = inputs_last(weights).requires_grad_()
         self.bias = bias.clone().requires_grad_()
         self.product = product
+        self.layers = [(self.weights, self.bias)]
         self.parameters = [self.weights, self.bias]
 
     def __call__(self, X: Tensor) -> Tensor:
@@ -126,13 +127,19 @@ class Net:
     """logits = max(X @ w1 + b1, 0) @ w2 + b2: w1 (R, 784, h), b1 (R, 1, h), w2 (R, h, k), b2 (R, 1, k)."""
 
     def __init__(self, layer1: tuple[Tensor, Tensor], layer2: tuple[Tensor, Tensor], product: Product) -> None:
-        self.w1, self.b1, self.w2, self.b2 = (tensor.clone().requires_grad_() for tensor in (*layer1, *layer2))
+        self.layers = [(inputs_last(w).requires_grad_(), b.clone().requires_grad_()) for w, b in (layer1, layer2)]
+        (self.w1, self.b1), (self.w2, self.b2) = self.layers
         self.product = product
         self.parameters = [self.w1, self.b1, self.w2, self.b2]
 
     def __call__(self, X: Tensor) -> Tensor:
         activations = (shared_product(X, self.w1, self.product) + self.b1).clamp(min=0)
         return self.product(activations, self.w2) + self.b2
+
+
+def inputs_last(weights: Tensor) -> Tensor:
+    """A copy of weights (R, d, k) that lies in memory as (R, k, d), as `shared_product` wants it."""
+    return weights.mT.clone(memory_format=torch.contiguous_format).mT
 
 
 def init_params(start: str, draws: Tensor) -> tuple[Tensor, Tensor]:
