@@ -45,6 +45,7 @@ def write_report(results: Json, folder: Path) -> None:
         "parts": PARTS,
         "spent": list(parts_rows(results)),
         "ended": ENDED,
+        "cores": results.get("cores"),
         "busy": busy(results),
         "compiling": max((e["first"] - whole(e) for _, e in entries(results) if e["name"] == NAMES[JAX]), default=0.0),
         "worst": max((entry["disagreement"] for _, entry in entries(results)), default=0.0),
