@@ -5,8 +5,8 @@ Each repeats in a clone of its own, with the downloads in place and everything e
 
 import os
 import resource
+import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +60,13 @@ def cold(cores: set[int], studies: list[str]) -> Cold:
         (clone / RAW).mkdir(parents=True, exist_ok=True)
         for file in sorted(RAW.glob("*.safetensors")):
             (clone / RAW / file.name).write_bytes(file.read_bytes())
+        project = shutil.which("dvc")  # its Python is the one of the pipeline, not the one of the bench
+        if not project:
+            raise UserError("dvc is not on the PATH: run `make bench`, or put .venv/bin there")
+        interpreter = str(Path(project).with_name("python"))
         python = Path(folder, "bin", "python")
         python.parent.mkdir()
-        python.write_text(WRAPPER.format(python=sys.executable, log=str(log)))
+        python.write_text(WRAPPER.format(python=interpreter, log=str(log)))
         python.chmod(0o755)
         environment = os.environ | {
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
@@ -72,7 +76,7 @@ def cold(cores: set[int], studies: list[str]) -> Cold:
         before, begin = used(), time.perf_counter()
         for command in commands(studies, len(cores)):
             done = subprocess.run(
-                [sys.executable, "-m", *command],
+                [interpreter, "-m", *command],
                 cwd=clone,
                 env=environment,
                 preexec_fn=lambda: os.sched_setaffinity(0, cores),

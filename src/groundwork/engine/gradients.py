@@ -38,7 +38,7 @@ def by_hand(model: Layered, loss: Loss, X: Tensor, y: Tensor) -> Tensor:
     losses, slope = with_slope(loss, y_hat, y)
     for w, b in reversed(model.layers):
         x = inputs.pop()
-        w.grad, b.grad = _weights_gradient(x, slope), slope.sum(1, keepdim=True)
+        w.grad, b.grad = weights_gradient(x, slope), slope.sum(1, keepdim=True)
         if inputs:
             slope = (w.detach() * slope.mT if w.shape[-1] == 1 else multiply(w, slope.mT)).mT
             torch.ops.aten.threshold_backward.grad_input(slope, x, 0, grad_input=slope)  # zero where the ReLU gave it
@@ -47,10 +47,15 @@ def by_hand(model: Layered, loss: Loss, X: Tensor, y: Tensor) -> Tensor:
 
 def _affine(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """x @ w + b for x (R, B, d) or, shared, (B, d): (R, B, k)."""
-    return (shared_product(x, w.detach(), multiply) if x.dim() == 2 else multiply(x, w)).add_(b.detach())
+    return forward_product(x, w.detach()).add_(b.detach())
 
 
-def _weights_gradient(x: Tensor, slope: Tensor) -> Tensor:
+def forward_product(x: Tensor, w: Tensor) -> Tensor:
+    """x @ w, (R, B, k), for x (R, B, d) or, shared, (B, d)."""
+    return shared_product(x, w, multiply) if x.dim() == 2 else multiply(x, w)
+
+
+def weights_gradient(x: Tensor, slope: Tensor) -> Tensor:
     """(R, d, k) of x (R, B, d) or, shared, (B, d), and the loss's slope in x @ w + b, (R, B, k)."""
     if x.dim() == 3:
         return multiply(x.mT, slope)
