@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from groundwork.common.numerics import Profile
-from groundwork.engine.products import product_for
+from groundwork.engine.products import product
 
 PACKAGES = ("torch", "numpy", "jax", "fastai", "d2l")
 
@@ -31,7 +31,6 @@ def description() -> dict[str, str]:
 def limits_of(profile: Profile) -> dict[str, float]:
     """`gflops`: of a product of two 1024×1024 matrices; `narrow_gflops`: of MNIST's batch for 20 replicates; `gbytes`:
     a second, read and written, of a copy of 256 MB; `dispatch`: seconds of adding one number to another in torch."""
-    product = product_for(profile)
     square = torch.ones(1024, 1024)
     batch, weights = torch.ones(784, 256), torch.ones(20, 784)
     here, there = np.ones(2**25), np.empty(2**25)

@@ -10,7 +10,8 @@ from torch import Tensor
 from bench.peers.ours import fit_once, program, rows_of
 from bench.works import Task, data_of
 from groundwork.common.numerics import Profile
-from groundwork.engine.products import Product, product_for
+from groundwork.engine.gradients import forward_product, weights_gradient
+from groundwork.engine.products import product
 from groundwork.models.digits import ResNets, cost, resnet_start
 
 SOME = 4  # batches of ResNet18 stand for all
@@ -23,7 +24,6 @@ def parts_of(task: Task, profile: Profile) -> dict[str, tuple[Callable[[], objec
     epochs and before the first; `steps`: as many of them on next to nothing, so mostly Python and dispatch. What is
     left of the whole is arithmetic on the elements of larger arrays.
     """
-    product = product_for(profile)
     epoch = replace(task, epochs=1)
     data = data_of(epoch)
     train, valid, orders = rows_of(data)
@@ -47,7 +47,7 @@ def parts_of(task: Task, profile: Profile) -> dict[str, tuple[Callable[[], objec
         return {"products": (convolutions, task.steps / SOME), **found}
     tiny = replace(epoch, replicates=1, rows=epoch.steps, valid=1, inputs=1, hidden=1, batch_size=1)
     found["steps"] = (program(tiny, profile), task.epochs)
-    return {"products": (lambda: _multiply(factors(task), product, epoch.steps), task.epochs), **found}
+    return {"products": (lambda: _multiply(factors(task), epoch.steps), task.epochs), **found}
 
 
 def counts_of(task: Task) -> dict[str, float]:
@@ -62,24 +62,21 @@ def counts_of(task: Task) -> dict[str, float]:
     return {"flops": 4.0 * R * rows * multiply_adds, "bytes": 8.0 * (R if own_rows else 1) * rows * (d + 1)}
 
 
-def factors(task: Task) -> list[tuple[Tensor, Tensor]]:
-    """Of the products of one step; what needs a gradient asks for it."""
+def factors(task: Task) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Of the products of one step: each layer's inputs, weights, and slope of the loss in what comes out."""
     R, B, d, h = task.replicates, task.batch_size, task.inputs, task.hidden
+    slope = torch.ones(R, B, 1)
     match task.kind:
         case "digits":
-            return [(_weights(R, d), torch.ones(d, B))]
+            return [(torch.ones(B, d), torch.ones(R, d, 1), slope)]
         case "net":
-            return [(_weights(R * h, d), torch.ones(d, B)), (_weights(R, B, h), _weights(R, h, 1))]
-    return [(torch.ones(R, B, d), _weights(R, d, 1))]
+            first = torch.ones(B, d), torch.ones(R, h, d).mT, torch.ones(R, h, B).mT
+            return [first, (torch.ones(R, h, B).mT, torch.ones(R, h, 1), slope)]
+    return [(torch.ones(R, B, d), torch.ones(R, d, 1), slope)]
 
 
-def _weights(*shape: int) -> Tensor:
-    return torch.ones(shape, requires_grad=True)
-
-
-def _multiply(pairs: list[tuple[Tensor, Tensor]], product: Product, steps: int) -> None:
-    ones = [torch.ones_like(product(a, b)) for a, b in pairs]
+def _multiply(layers: list[tuple[Tensor, Tensor, Tensor]], steps: int) -> None:
     for _ in range(steps):
-        for (a, b), gradient in zip(pairs, ones, strict=True):
-            a.grad = b.grad = None
-            product(a, b).backward(gradient)
+        for x, w, slope in layers:
+            forward_product(x, w)
+            weights_gradient(x, slope)

@@ -45,6 +45,7 @@ def write_report(results: Json, folder: Path) -> None:
         "parts": PARTS,
         "spent": list(parts_rows(results)),
         "ended": ENDED,
+        "cores": results.get("cores"),
         "busy": busy(results),
         "compiling": max((e["first"] - whole(e) for _, e in entries(results) if e["name"] == NAMES[JAX]), default=0.0),
         "worst": max((entry["disagreement"] for _, entry in entries(results)), default=0.0),
@@ -82,7 +83,25 @@ def goal_rows(results: Json) -> Iterator[Json]:
         for goal in work["goals"]:
             entry = find(work, goal["ours"], goal["replicates"])
             shares = sorted(((part / whole(entry), name) for name, part in parts_of(entry).items()), reverse=True)
-            yield {**goal, "work": work["name"], "entry": entry, "shares": shares}
+            found = {**goal, "work": work["name"], "entry": entry, "shares": shares}
+            yield found | {"asked": entry["per_run"] * goal["factor"] / goal["wanted"], **bound_of(results, entry)}
+
+
+def bound_of(results: Json, entry: Json) -> Json:
+    """What a run cannot do without, in seconds: its products, as fast as they are alone and as fast as the largest;
+    and as many small operations of torch as `steps` has room for."""
+    if "products" not in entry["parts"]:
+        return {"bound": None}
+    limits, flops = results["limits"][entry["profile"]], entry["counts"]["flops"]
+    return {
+        "bound": {
+            "products": entry["parts"]["products"] / entry["replicates"],
+            "gflops": flops / entry["parts"]["products"] / 1e9,
+            "floor": flops / limits["gflops"] / 1e9 / entry["replicates"],
+            "most": limits["gflops"],
+            "operations": entry["parts"].get("steps", 0.0) / limits["dispatch"],
+        }
+    }
 
 
 def parts_rows(results: Json) -> Iterator[Json]:

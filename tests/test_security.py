@@ -124,10 +124,9 @@ studies:
 )
 def test_a_name_that_is_in_no_table(place, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    key, _, value = place.rpartition(" ") if not place.endswith(":") else (" ", "", place.strip(" :"))
     assert place in STUDY
-    bad = STUDY.replace(place, f"{key} {name!r}:" if place.endswith(":") else f"{key} {name!r}".lstrip(), 1)
-    paths.PARAMS.write_text(BEGINNING + bad)
+    bad = f"  {name!r}:" if place.endswith(":") else f"{place.rpartition(' ')[0]} {name!r}".lstrip()
+    paths.PARAMS.write_text(BEGINNING + STUDY.replace(place, bad, 1))
     before = set(sys.modules)
     with pytest.raises(ParamsError):
         read_params()
@@ -207,7 +206,7 @@ def listening(group: int) -> set[str]:
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             if int(status.read_text().rpartition(")")[2].split()[2]) == group:
-                sockets |= {os.readlink(link) for link in (status.parent / "fd").iterdir()}
+                sockets |= {str(link.readlink()) for link in (status.parent / "fd").iterdir()}
         except OSError:  # it has just ended
             continue
     found = set()

@@ -13,7 +13,7 @@ from groundwork.common.settings import LinearDigitsSettings, LinearSettings, Net
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner
 from groundwork.engine.optimizers import OneCycle
-from groundwork.engine.products import Product, product_for
+from groundwork.engine.products import Product, product
 from groundwork.engine.training import fit
 from groundwork.models.digits import LinearDigits, Net, ResNets, accuracy
 from groundwork.models.linear import LinearRegression, penalty_of
@@ -28,7 +28,6 @@ def program(task: Task, profile: Profile) -> Callable[[], Weights]:
     data = data_of(task)
     train, valid, orders = rows_of(data)
     start = {name: torch.from_numpy(values) for name, values in data.start.items()}
-    product = product_for(profile)
 
     def train_once() -> Weights:
         learner = fit_once(task, start, train, valid, orders, product)

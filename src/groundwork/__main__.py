@@ -7,6 +7,7 @@ No computing happens here, so this is the one file that no DVC stage depends on:
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -89,11 +90,16 @@ def worker(
     context: typer.Context,
     scheduler: Annotated[str, typer.Argument(help="the address of a Dask scheduler: tcp://…:8786")],
 ) -> None:
-    """Train blocks of studies for a Dask scheduler. Options after its address are those of `dask worker`."""
+    """Train blocks of studies for a Dask scheduler. Options after its address are those of `dask worker`.
+
+    It listens on 127.0.0.1 only if the scheduler is there; else Dask chooses, and
+    --host and --interface do.
+    """
     start()
     from groundwork.engine.workers import serve
 
-    serve(scheduler, context.args)
+    here = urlsplit(scheduler).hostname in ("127.0.0.1", "localhost")
+    serve(scheduler, [*(["--host", "127.0.0.1", "--no-dashboard"] if here else []), *context.args])
 
 
 @app.command()

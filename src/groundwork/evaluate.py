@@ -18,7 +18,7 @@ from groundwork.common.layouts import layouts
 from groundwork.common.params import Params
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Model
-from groundwork.engine.products import Product, product_for
+from groundwork.engine.products import Product, product
 from groundwork.models.digits import accuracy, cost, labelled, predicted, probability, restore
 from groundwork.runs import VariantRuns, read_runs
 from groundwork.tensors import load_tensors, save_tensors
@@ -29,7 +29,6 @@ LADDER = "mnist_ladder"  # the study of params.yaml that names the rungs
 def evaluate(params: Params) -> None:
     """Judge all rungs of the ladder, each for as many replicates as it has there."""
     ladder = params.studies[LADDER]
-    product = product_for(params.numerics)
     raw = load_tensors(paths.dataset("raw/mnist_sample"), layouts("raw/mnist_sample", params))
     valid = labelled(raw, "valid")
     found = {key: raw[f"valid/{key}"] for key in ("images", "labels", "index")}

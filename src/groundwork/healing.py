@@ -44,9 +44,10 @@ def digest(path: Path) -> str:
 
 
 def unlock() -> None:
-    """Strike from DVC's list of locks those of a number that is another process by now; a list cut short goes away.
+    """Strike from DVC's list of locks those of processes that are no more; a list that cannot be read goes away.
 
-    After a restart the number of a process that was killed is soon taken again, and DVC would wait for that one.
+    DVC asks only whether there is a process of that number. After a restart another one may have it, and in a container
+    a killed process may stay in the table for ever.
     """
     try:
         locks = {"write": {}, "read": {}} | json.loads(BUSY.read_text(encoding="utf-8"))
@@ -63,12 +64,14 @@ def unlock() -> None:
 
 
 def _holds(holder: dict) -> bool:
-    """Whether the process that took a lock may still have it; DVC itself forgets one that is gone."""
+    """Whether the process that took a lock is still there, with the arguments that it had."""
     import psutil
 
     try:
         arguments = " ".join(psutil.Process(holder["pid"]).cmdline())
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
+    except psutil.NoSuchProcess:  # or dead, but still in the table
+        return False
+    except psutil.AccessDenied:
         return True
     return arguments.endswith(holder["cmd"].partition(" ")[2])
 

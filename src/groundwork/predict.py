@@ -81,11 +81,11 @@ def classify(model: Classifier, images: np.ndarray, numerics: Profile) -> tuple[
     """
     import torch
 
-    from groundwork.engine.products import product_for
+    from groundwork.engine.products import product
     from groundwork.models.digits import grey, predicted, probability, restore
 
     weights = {name: torch.from_numpy(np.asarray(values)[None]) for name, values in model.weights.items()}
-    network = restore(model.settings, weights, product_for(numerics))
+    network = restore(model.settings, weights, product)
     with torch.no_grad():
         logits = torch.cat([network(X) for X in grey(torch.from_numpy(images)).split(4096)], dim=1)
     label = predicted(logits)[0]

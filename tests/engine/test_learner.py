@@ -9,7 +9,7 @@ from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner
 from groundwork.engine.losses import LOSSES, mnist_loss, mse
 from groundwork.engine.optimizers import SGD
-from groundwork.engine.products import product_for
+from groundwork.engine.products import product
 from groundwork.models.digits import PIXELS, LinearDigits, accuracy
 from groundwork.models.linear import LinearRegression
 
@@ -33,7 +33,7 @@ def orders() -> Tensor:
 
 
 def trained(rows: Rows, w: Tensor, orders: Tensor, loss: str = "squared", lr: float = 0.03) -> Learner:
-    model = LinearRegression(w, product_for("portable"))
+    model = LinearRegression(w, product)
     learner = Learner(model, LOSSES[loss], SGD(model.parameters, lr))
     learner.fit(rows, rows, 32, orders)
     return learner
@@ -95,7 +95,7 @@ def test_it_is_the_plain_pytorch_loop():
 
 def test_it_finds_the_least_squares_solution():
     rows = line()
-    model = LinearRegression(starts(), product_for("portable"))
+    model = LinearRegression(starts(), product)
     Learner(model, mse, SGD(model.parameters, 0.3)).fit(rows, rows, N, [None] * 60)
     for r in range(R):
         A = np.column_stack([rows.X[r].numpy(), np.ones(N)]).astype(np.float64)
@@ -113,10 +113,10 @@ def test_history_has_every_step_and_every_epoch():
 
 
 def test_validation_weighs_every_row_alike():
-    """4100 rows are predicted in batches of 4096 and 4, and the last four are far off."""
+    """4100 rows are predicted in batches of 1024, the last of 4, and the last four are far off."""
     rows = line(rows=4100)
     rows.y[:, -4:] += 1000
-    model = LinearRegression(starts(), product_for("portable"))
+    model = LinearRegression(starts(), product)
     learner = Learner(model, mse, SGD(model.parameters, 0.1))
     learner.validate(rows)
     error = (rows.X @ starts()).double() - rows.y
@@ -127,7 +127,7 @@ def test_validation_weighs_every_row_alike():
 
 
 def test_validation_leaves_the_model_alone():
-    model = LinearRegression(starts(), product_for("portable"))
+    model = LinearRegression(starts(), product)
     Learner(model, mse, SGD(model.parameters, 0.1)).validate(line())
     assert torch.equal(model.w, starts())
     assert model.w.grad is None
@@ -141,7 +141,7 @@ def test_replicates_may_share_their_rows():
     orders = torch.stack([torch.randperm(100) for _ in range(EPOCHS)])
 
     def train(chosen: slice) -> Learner:
-        model = LinearDigits(w[chosen], b[chosen], product_for("portable"))
+        model = LinearDigits(w[chosen], b[chosen], product)
         learner = Learner(model, mnist_loss, SGD(model.parameters, 1.0), {"accuracy": accuracy})
         learner.fit(rows, rows, 32, orders)
         return learner

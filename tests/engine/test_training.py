@@ -14,7 +14,7 @@ from groundwork.common.params import Params
 from groundwork.common.settings import LinearSettings, RegressionData
 from groundwork.datasets.regression import generate
 from groundwork.engine.batches import Rows
-from groundwork.engine.products import product_for
+from groundwork.engine.products import product
 from groundwork.engine.training import Block, fit, kept, length, train_study
 from groundwork.models.linear import LinearRegression
 from groundwork.runs import read_runs
@@ -146,7 +146,6 @@ def block(replicates: range) -> Block:
         variants=params.studies[STUDY].expand(),
         replicates=replicates,
         seed=params.seed,
-        numerics="portable",
         data=data_of(params),
         made=params.data_of(STUDY),
     )
@@ -193,7 +192,7 @@ def test_without_a_shuffle_rows_come_as_they_lie():
         settings = LinearSettings(
             loss="squared", optimizer="sgd", lr=0.03, batch_size=32, epochs=2, shuffle=shuffle, sigma=0.01
         )
-        model = LinearRegression(rows.draw("start", (2, 1), normal), product_for("portable"))
+        model = LinearRegression(rows.draw("start", (2, 1), normal), product)
         found.append(kept(fit(model, settings, train, valid, orders), {}, {"w": model.w}))
     in_order, by_numbers, shuffled = (run.weights["w"] for run in found)
     assert np.array_equal(in_order, by_numbers)

@@ -182,7 +182,7 @@ def of_a_study(path: str) -> bool:
 
 @pytest.fixture
 def verify(own, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Commits what was changed in the clone and verifies it; nothing else may be touched, and nothing is left behind."""
+    """Commits what was changed in the clone and verifies it; that touches nothing else and leaves nothing behind."""
 
     def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
         own.succeed("git", "commit", "--quiet", "--all", "--message", "changed by hand")

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from torch.testing import assert_close
 
 from groundwork.common.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings
-from groundwork.engine.products import product_for
+from groundwork.engine.products import product
 from groundwork.models.digits import (
     DISTANCES,
     PIXELS,
@@ -31,7 +31,7 @@ from groundwork.models.digits import (
 )
 
 R, N = 3, 600
-PRODUCT = product_for("portable")
+PRODUCT = product
 
 
 def data(classes: int = 2, count: int = 50) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ R, N, INPUTS, LR, LAMBD = 3, 20, 30, 0.01, 3.0
 MADE = HighDimensionalData(
     family="high_dimensional", replicates=R, train=N, valid=N, test=N, inputs=INPUTS, nonzero=1, value=1, b=0, noise=0
 )
-BLOCK: Block[LinearSettings] = Block("any", [], range(R), 20, "portable", {}, MADE)
+BLOCK: Block[LinearSettings] = Block("any", [], range(R), 20, {}, MADE)
 
 
 def settings(**changes) -> LinearSettings:

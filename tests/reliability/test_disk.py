@@ -38,8 +38,9 @@ def assert_refused(
     """A command fails with one line for a file below the folder, and leaves nothing."""
     code, printed = project.run("python", "-m", "groundwork", *command.split(), preexec_fn=partial(limit, most))
     assert code == 1
-    (line,) = [line for line in printed.splitlines() if "groundwork" not in line]
-    assert re.fullmatch(rf"error: {folder}\S* cannot be written \({reason}\): see that .*", line)
+    line = printed.splitlines()[-1]  # before it, the source that has served
+    assert "Traceback" not in printed
+    assert re.fullmatch(rf"error: {folder}\S* cannot be written \(({reason})\): see that .*", line), printed
     assert [*project.root.rglob("*.partial")] == []
 
 
@@ -63,7 +64,9 @@ def test_no_room_for_a_temporary_file(inflicted, shared):
         command = ["python", "-m", "groundwork", "download", "--dataset", "mnist_sample"]
         code, printed = shared.run(*command, preexec_fn=partial(limit, 0))
         assert code == 1
-        assert re.fullmatch(r"error: mnist_sample: no temporary folder can be made \(No usable .*\)\n", printed)
+        assert re.fullmatch(r"error: mnist_sample: no temporary folder can be made \(No usable .*\)\n", printed), (
+            printed
+        )
         assert shared.hashes() == before
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from groundwork.common import paths
 from groundwork.common.params import Params
 from groundwork.engine.losses import cross_entropy
-from groundwork.engine.products import product_for
+from groundwork.engine.products import product
 from groundwork.engine.training import train_study
 from groundwork.models.digits import ResNet18, resnet_start, restore
 from groundwork.reporting.study_report import write_report
@@ -204,7 +204,7 @@ def test_resnet18(results):
 def test_a_model_comes_back_from_its_weights(variant, results):
     runs = results[variant]
     weights = {name: torch.from_numpy(values) for name, values in runs.weights.items()}
-    model = restore(runs.variant.settings, weights, product_for("portable"))
+    model = restore(runs.variant.settings, weights, product)
     with torch.no_grad():
         logits = model(torch.from_numpy(digits("valid")[0]).float())
     np.testing.assert_array_equal(logits.argmax(-1), runs.weights["predicted"])

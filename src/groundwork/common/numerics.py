@@ -31,6 +31,8 @@ KERNELS: dict[Profile, dict[str, str]] = {
 }
 RIVAL = "NPY_ENABLE_CPU_FEATURES"  # numpy does not start with both
 AVX2 = ("abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")  # what comes with it since Haswell and Zen, for Linux
+WIDE = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}  # what OpenBLAS' fastest kernels need
+CPU = Path("/proc/cpuinfo")
 
 
 def apply(profile: Profile) -> None:
@@ -43,16 +45,25 @@ def apply(profile: Profile) -> None:
         raise RuntimeError(f"the numerics profile comes too late: {', '.join(sorted(loaded))} is already imported")
     os.environ.pop(RIVAL, None)
     os.environ.update(ONE_THREAD | ({} if lacking() else KERNELS[profile]))
+    if profile == "native" and flags() >= WIDE:
+        os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"  # OpenBLAS takes a processor that it does not know for an old one
 
 
-def lacking(system: str = sys.platform, machine: str = platform.machine(), cpu: Path = Path("/proc/cpuinfo")) -> str:
+def lacking(system: str = sys.platform, machine: str = platform.machine(), cpu: Path = CPU) -> str:
     """What this machine lacks for the portable kernels, in words; nothing if it can have them."""
     if (system, machine) != ("linux", "x86_64"):
         return f"this is {system} on {machine}, not Linux on x86-64"
+    found = flags(cpu)
+    if not found:
+        return f"{cpu} does not say what the processor can do"
+    missing = [flag for flag in AVX2 if flag not in found]
+    return f"this processor has no {', '.join(missing)}" if missing else ""
+
+
+def flags(cpu: Path = CPU) -> set[str]:
+    """What the processor can do, in Linux's words; nothing where the system does not say."""
     try:
         lines = cpu.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return f"{cpu} does not say what the processor can do"
-    found = next((line.split() for line in lines if line.startswith("flags")), [])
-    missing = [flag for flag in AVX2 if flag not in found]
-    return f"this processor has no {', '.join(missing)}" if missing else ""
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())

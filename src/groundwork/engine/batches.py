@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,11 +49,12 @@ class Rows:
     def _in_order(self, order: Tensor) -> "Rows":
         """Rows in an order of each replicate's own: they are small, so gathering an epoch at once is quicker."""
         numbers = order + torch.arange(len(self.X))[:, None] * len(self)  # (R, n), of all replicates' rows
-        X, y = (
-            values.reshape(-1, values.shape[-1]).index_select(0, numbers.flatten()).view(*numbers.shape, -1)
-            for values in (self.X, self.y)
-        )
-        return Rows(X, y)
+        return Rows(*(_take(values.reshape(-1, values.shape[-1]), numbers) for values in (self.X, self.y)))
+
+
+def _take(values: Tensor, rows: Tensor) -> Tensor:
+    """values[rows]; numpy's is several times quicker than torch's where a row is short."""
+    return torch.from_numpy(np.take(values.numpy(), rows.numpy(), axis=0))
 
 
 class _Gather:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from groundwork.engine.batches import Rows
+from groundwork.engine.gradients import Layered, by_autograd, by_hand
 from groundwork.engine.losses import Loss
 from groundwork.engine.optimizers import Optimizer
 
@@ -49,6 +50,7 @@ class Learner:
         self.metrics: dict[str, Metric] = {"val/loss": loss, **(metrics or {})}
         self.history: dict[str, list[tuple[int, Tensor]]] = {"train/loss": [], **{name: [] for name in self.metrics}}
         self.steps = 0
+        self.gradients: Callable[..., Tensor] = by_hand if isinstance(model, Layered) else by_autograd
 
     def fit(
         self,
@@ -70,13 +72,13 @@ class Learner:
 
     def step(self, X: Tensor, y: Tensor) -> None:
         """Predict, compare, find the gradients, move the parameters against them; the gradients stay."""
-        loss = self.loss(self.model(X), y)
-        objective = loss if self.penalty is None else loss + self.penalty()
         self.optimizer.zero_grad()
-        objective.backward(torch.ones_like(objective))  # the gradient of their sum, which gives each its own
+        loss = self.gradients(self.model, self.loss, X, y)
+        if self.penalty is not None:
+            self.penalty().sum().backward()  # added to the loss's
         self.optimizer.step()
         self.steps += 1
-        self.history["train/loss"].append((self.steps, loss.detach()))
+        self.history["train/loss"].append((self.steps, loss))
 
     def validate(self, valid: Rows) -> None:
         """Measure the model on all validation rows, whatever batches they come in."""
@@ -85,7 +87,7 @@ class Learner:
             self.history[name].append((self.steps, metric(y_hat, valid.y)))
 
     @torch.no_grad()
-    def predict(self, rows: Rows, batch_size: int = 4096) -> Tensor:
+    def predict(self, rows: Rows, batch_size: int = 1024) -> Tensor:
         """y_hat (R, n, k) for all rows in their order."""
         return torch.cat([self.model(X) for X, _ in rows.batches(batch_size)], dim=1)
 

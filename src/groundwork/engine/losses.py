@@ -11,7 +11,8 @@ from torch import Tensor
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def _mean(values: Tensor) -> Tensor:
+def mean(values: Tensor) -> Tensor:
+    """The mean of each replicate's values (R, …), (R,)."""
     return values.flatten(1).mean(1)
 
 
@@ -21,12 +22,12 @@ def _sum(values: Tensor) -> Tensor:
 
 def squared(y_hat: Tensor, y: Tensor) -> Tensor:
     """½·mean (y_hat − y)² (d2l §3.4.3)."""
-    return _mean((y_hat - y) ** 2) / 2
+    return mean((y_hat - y) ** 2) / 2
 
 
 def mse(y_hat: Tensor, y: Tensor) -> Tensor:
     """Mean (y_hat − y)², the framework's: no ½ (d2l §3.5.3)."""
-    return _mean((y_hat - y) ** 2)
+    return mean((y_hat - y) ** 2)
 
 
 def mse_sum(y_hat: Tensor, y: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ def _huber(y_hat: Tensor, y: Tensor) -> Tensor:
 
 def huber(y_hat: Tensor, y: Tensor) -> Tensor:
     """Mean Huber loss with δ = 1: ½e² below 1, |e| − ½ above (d2l §3.5.6, exercise 2)."""
-    return _mean(_huber(y_hat, y))
+    return mean(_huber(y_hat, y))
 
 
 def smooth_l1(y_hat: Tensor, y: Tensor) -> Tensor:
@@ -56,12 +57,12 @@ def smooth_l1(y_hat: Tensor, y: Tensor) -> Tensor:
 
 def mnist_loss_without_sigmoid(logits: Tensor, y: Tensor) -> Tensor:
     """Mean distance of a prediction that may be any number from the label: the book's first `mnist_loss`."""
-    return _mean(torch.where(y == 1, 1 - logits, logits))
+    return mean(torch.where(y == 1, 1 - logits, logits))
 
 
 def error_rate(logits: Tensor, y: Tensor) -> Tensor:
     """The share of images that are told wrong: what we want small, and useless as a loss, for its gradient is zero."""
-    return _mean(((logits > 0) != (y == 1)).float() + 0 * logits)
+    return mean(((logits > 0) != (y == 1)).float() + 0 * logits)
 
 
 def mnist_loss(logits: Tensor, y: Tensor) -> Tensor:
@@ -69,13 +70,13 @@ def mnist_loss(logits: Tensor, y: Tensor) -> Tensor:
 
     The book writes `torch.where(y == 1, 1 - predictions, predictions)`: the same numbers.
     """
-    return _mean((y - logits.sigmoid()).abs())
+    return mean((y - logits.sigmoid()).abs())
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     """Mean −log softmax(logits)[y] for logits (R, B, classes) and class numbers y (B, 1)."""
     chosen = logits.gather(-1, y.long().expand(len(logits), -1, -1))
-    return _mean(logits.logsumexp(-1, keepdim=True) - chosen)
+    return mean(logits.logsumexp(-1, keepdim=True) - chosen)
 
 
 LOSSES: dict[str, Loss] = {

@@ -17,14 +17,13 @@ from tqdm import tqdm
 
 from groundwork.common import paths
 from groundwork.common.layouts import layouts
-from groundwork.common.numerics import Profile
 from groundwork.common.params import Params
 from groundwork.common.settings import S, SGDSettings, Variant
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner, Metric, Model
 from groundwork.engine.losses import LOSSES
 from groundwork.engine.optimizers import Optimizer, make_optimizer
-from groundwork.engine.products import Product, product_for
+from groundwork.engine.products import Product, product
 from groundwork.engine.workers import train_blocks
 from groundwork.runs import Trained, join, write_runs
 from groundwork.streams import permutations, stream
@@ -40,7 +39,6 @@ class Block(Generic[S]):
     variants: list[Variant[S]]
     replicates: range
     seed: int
-    numerics: Profile
     data: dict[str, np.ndarray]  # the whole dataset
     made: Any  # its block of params.yaml, if it is synthetic; not a dependency of its own, for it decided the data
 
@@ -74,9 +72,9 @@ class Block(Generic[S]):
     def _drawn(self) -> dict[tuple[str, tuple[int, ...], Callable], Tensor]:
         return {}
 
-    @cached_property
+    @property
     def product(self) -> Product:
-        return product_for(self.numerics)
+        return product
 
 
 def fit(
@@ -129,7 +127,6 @@ def train_study(name: str, params: Params) -> None:
             variants=[variant for variant in variants if variant.replicates == count],
             replicates=range(start, min(start + study.block_size, count)),
             seed=params.seed,
-            numerics=params.numerics,
             data=data,
             made=params.data_of(name),
         )

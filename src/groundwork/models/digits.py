@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from groundwork.common.settings import LinearDigitsSettings, NetSettings, PixelSimilaritySettings, ResNetSettings
 from groundwork.engine.batches import Rows
+from groundwork.engine.convolutions import PixelConvolution
 from groundwork.engine.learner import Model
 from groundwork.engine.products import Product, shared_product
 
@@ -113,9 +114,10 @@ class LinearDigits:
     """logits = X @ weights + bias: weights (R, 784, k), bias (R, 1, k)."""
 
     def __init__(self, weights: Tensor, bias: Tensor, product: Product) -> None:
-        self.weights = weights.clone().requires_grad_()
+        self.weights = inputs_last(weights).requires_grad_()
         self.bias = bias.clone().requires_grad_()
         self.product = product
+        self.layers = [(self.weights, self.bias)]
         self.parameters = [self.weights, self.bias]
 
     def __call__(self, X: Tensor) -> Tensor:
@@ -126,13 +128,19 @@ class Net:
     """logits = max(X @ w1 + b1, 0) @ w2 + b2: w1 (R, 784, h), b1 (R, 1, h), w2 (R, h, k), b2 (R, 1, k)."""
 
     def __init__(self, layer1: tuple[Tensor, Tensor], layer2: tuple[Tensor, Tensor], product: Product) -> None:
-        self.w1, self.b1, self.w2, self.b2 = (tensor.clone().requires_grad_() for tensor in (*layer1, *layer2))
+        self.layers = [(inputs_last(w).requires_grad_(), b.clone().requires_grad_()) for w, b in (layer1, layer2)]
+        (self.w1, self.b1), (self.w2, self.b2) = self.layers
         self.product = product
         self.parameters = [self.w1, self.b1, self.w2, self.b2]
 
     def __call__(self, X: Tensor) -> Tensor:
         activations = (shared_product(X, self.w1, self.product) + self.b1).clamp(min=0)
         return self.product(activations, self.w2) + self.b2
+
+
+def inputs_last(weights: Tensor) -> Tensor:
+    """A copy of weights (R, d, k) that lies in memory as (R, k, d), as `shared_product` wants it."""
+    return weights.mT.clone(memory_format=torch.contiguous_format).mT
 
 
 def init_params(start: str, draws: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,14 +160,14 @@ def init_params(start: str, draws: Tensor) -> tuple[Tensor, Tensor]:
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions with a shortcut round them (He et al. 2015, figure 2)."""
 
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, conv: type[nn.Conv2d]) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
+        self.conv1 = conv(channels_in, channels, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = conv(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.downsample = (
-            nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+            nn.Sequential(conv(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
             if stride != 1 or channels_in != channels
             else nn.Identity()
         )
@@ -170,17 +178,20 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """He et al. 2015, table 1, with the names of torchvision's: images (B, 3, height, width) -> logits (B, classes)."""
+    """He et al. 2015, table 1, with the names of torchvision's: images (B, 3, height, width) -> logits (B, classes).
 
-    def __init__(self, classes: int) -> None:
+    `conv`: torch's convolution, or one like it that is faster for our images.
+    """
+
+    def __init__(self, classes: int, conv: type[nn.Conv2d] = nn.Conv2d) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.conv1 = conv(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = nn.Sequential(BasicBlock(64, 64, 1), BasicBlock(64, 64, 1))
-        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
-        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256, 1))
-        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
+        self.layer1 = nn.Sequential(BasicBlock(64, 64, 1, conv), BasicBlock(64, 64, 1, conv))
+        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2, conv), BasicBlock(128, 128, 1, conv))
+        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2, conv), BasicBlock(256, 256, 1, conv))
+        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2, conv), BasicBlock(512, 512, 1, conv))
         self.fc = nn.Linear(512, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -211,8 +222,9 @@ class ResNets:
     """
 
     def __init__(self, states: list[dict[str, Tensor]]) -> None:
-        self.members = [ResNet18(len(state["fc.bias"])) for state in states]
+        self.members = [ResNet18(len(state["fc.bias"]), PixelConvolution) for state in states]
         for member, state in zip(self.members, states, strict=True):
+            member.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             member.load_state_dict(state)
         self.parameters: list[Tensor] = [p for member in self.members for p in member.parameters()]
 
@@ -247,7 +259,7 @@ def cost(model: Model) -> tuple[int, int]:
             return model.means.numel(), model.means.numel()
         case ResNets():
             with FlopCounterMode(display=False) as counter, torch.no_grad():
-                ResNets([model.members[0].state_dict()])(torch.zeros(1, PIXELS))
+                ResNet18(model.members[0].fc.out_features).eval()(torch.zeros(1, 3, SIDE, SIDE))
             parameters = sum(p.numel() for p in model.members[0].parameters())
             return parameters, counter.get_total_flops() // 2
     sizes = [p[0].numel() for p in model.parameters]  # weights, bias, weights, bias

@@ -38,6 +38,7 @@ class LinearRegression:
         self.b = (torch.zeros(len(w), 1, 1) if b is None else b.clone()).requires_grad_()
         self.product = product
         self.weights, self.biases = [self.w], [self.b]
+        self.layers = [(self.w, self.b)]
         self.parameters = [*self.weights, *self.biases]
 
     def __call__(self, X: Tensor) -> Tensor:

@@ -1,0 +1,104 @@
+"""A cold `groundwork repro` on one core against all of them, and how much of its work is training.
+
+Each repeats in a clone of its own, with the downloads in place and everything else, DVC's cache too, still to make.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.results import Json
+from groundwork.common.errors import UserError
+from groundwork.common.params import read_params
+
+RAW = Path("data/raw")
+WRAPPER = """#!{python}
+import os, resource, subprocess, sys
+code = subprocess.run([{python!r}, *sys.argv[1:]]).returncode
+if "train" in sys.argv:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with open({log!r}, "a") as log:
+        log.write(f"{{used.ru_utime + used.ru_stime}}\\n")
+sys.exit(code)
+"""  # `python` as the stages call it: it writes down what each training took, its worker processes included
+
+
+@dataclass(frozen=True)
+class Cold:
+    """`seconds` by the clock, of the `processor` (user and system, all processes), and of it in train stages."""
+
+    cores: int
+    seconds: float
+    processor: float
+    training: float
+
+
+def cores_json(studies: list[str]) -> Json:
+    """Both measurements; no studies: the whole pipeline, else their stages alone."""
+    all_of_them = os.sched_getaffinity(0)
+    measured = [cold(cores, studies) for cores in ({min(all_of_them)}, all_of_them)]
+    one, several = measured
+    return {
+        "studies": studies or list(read_params().studies),
+        "one": vars(one),
+        "all": vars(several),
+        "ratio": one.seconds / several.seconds,
+        "training": one.training / one.processor,
+    }
+
+
+def cold(cores: set[int], studies: list[str]) -> Cold:
+    """Clone the last commit and make everything anew on these cores."""
+    with TemporaryDirectory(prefix="groundwork-cores-") as folder:
+        clone, log = Path(folder, "clone"), Path(folder, "trainings")
+        subprocess.run(["git", "clone", "--quiet", ".", clone], check=True)
+        (clone / RAW).mkdir(parents=True, exist_ok=True)
+        for file in sorted(RAW.glob("*.safetensors")):
+            (clone / RAW / file.name).write_bytes(file.read_bytes())
+        project = shutil.which("dvc")  # its Python is the one of the pipeline, not the one of the bench
+        if not project:
+            raise UserError("dvc is not on the PATH: run `make bench`, or put .venv/bin there")
+        interpreter = str(Path(project).with_name("python"))
+        python = Path(folder, "bin", "python")
+        python.parent.mkdir()
+        python.write_text(WRAPPER.format(python=interpreter, log=str(log)))
+        python.chmod(0o755)
+        environment = os.environ | {
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(clone / "src"),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        }
+        before, begin = used(), time.perf_counter()
+        for command in commands(studies, len(cores)):
+            done = subprocess.run(
+                [interpreter, "-m", *command],
+                cwd=clone,
+                env=environment,
+                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                raise UserError(f"`{' '.join(command)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}")
+        seconds, processor = time.perf_counter() - begin, used() - before
+        return Cold(len(cores), seconds, processor, sum(map(float, log.read_text().split())))
+
+
+def commands(studies: list[str], jobs: int) -> list[list[str]]:
+    """What runs in the clone: `groundwork repro`, or for some studies plain `dvc repro` up to their reports."""
+    downloads = [f"download@{name}" for name in type(read_params().downloads).model_fields]
+    first = [["dvc", "repro", "--quiet", "check"], ["dvc", "commit", "--force", *downloads]]
+    if not studies:
+        return [*first, ["groundwork", "repro", "--jobs", str(jobs)]]
+    return [*first, ["dvc", "repro", *(f"report@{study}" for study in studies)]]
+
+
+def used() -> float:
+    """Seconds of the processor that all finished children took, user and system."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
