@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from groundwork.common.errors import UserError
 from mutations.catalogue import MUTATIONS, Mutation, again
 from mutations.machine import Noticed, check_anchors
-from mutations.page import change, page
+from mutations.page import change, page, read_found, write_found
 
 REPOSITORY = Path(__file__).parents[1]
 PARAMS = YAML(typ="safe").load(REPOSITORY / "params.yaml")
@@ -62,6 +62,15 @@ def test_the_page_counts_what_noticed_what():
         "| no mean | a.py: `mean(x)` → `x` | report@pixels | moved | – |",
         "| no use | a.py: `if x:` → `if True:` | report@pixels | – | – |",
     ]
+
+
+def test_what_was_found_is_kept_as_long_as_the_mistake_is_the_same(tmp_path):
+    noticed = Noticed(('pixels: "A": holds -> fails',), ())
+    write_found(tmp_path / "found.json", {ONE: noticed})
+    other = Mutation(ONE.mistake, ONE.file, ONE.old, "x * x", ONE.stages, ONE.tests)
+    assert read_found(tmp_path / "found.json", [ONE]) == {ONE: noticed}
+    assert read_found(tmp_path / "found.json", [other]) == {}
+    assert read_found(tmp_path / "none.json", [ONE]) == {}
 
 
 def test_the_committed_page_is_about_these_mistakes():

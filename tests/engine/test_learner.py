@@ -54,6 +54,29 @@ def test_replicates_together_are_replicates_alone():
                 assert torch.equal(value[0], others[r])
 
 
+class Steep:
+    """X @ w by autograd, for it says nothing of layers."""
+
+    def __init__(self, w: Tensor) -> None:
+        self.w = w.clone().requires_grad_()
+        self.parameters = [self.w]
+
+    def __call__(self, X: Tensor) -> Tensor:
+        return X @ self.w
+
+
+def test_a_model_without_layers_is_torchs_own_descent():
+    """Step by step, so that gradients which are never zeroed would show."""
+    rows, model, theirs = line(), Steep(starts()), starts().clone().requires_grad_()
+    learner, optimizer = Learner(model, LOSSES["squared"], SGD(model.parameters, 0.03)), torch.optim.SGD([theirs], 0.03)
+    for X, y in zip(rows.X.split(20, dim=1), rows.y.split(20, dim=1), strict=True):
+        learner.step(X, y)
+        optimizer.zero_grad()
+        ((X @ theirs - y) ** 2 / 2).mean(1).sum().backward()
+        optimizer.step()
+        assert_close(model.w, theirs)
+
+
 def test_a_replicate_that_diverges_stays_alone():
     rows, wild = line(), line()
     wild.X[2] *= 1e30

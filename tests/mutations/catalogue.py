@@ -111,7 +111,7 @@ MUTATIONS = (
         "engine/learner.py",
         "self.optimizer.zero_grad()",
         "pass",
-        again("learning_rate"),
+        again("planck"),
         ("engine/test_learner.py",),
     ),
     Mutation(

@@ -1,7 +1,10 @@
-"""docs/mutations.md: each mistake, and what noticed it."""
+"""docs/mutations.md: each mistake, and what noticed it; docs/mutations.json: the same, as it is found."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from groundwork.common.files import write_text
 from groundwork.reporting.tables import markdown
 
 from .catalogue import Mutation
@@ -48,6 +51,25 @@ def page(found: Mapping[Mutation, Noticed]) -> str:
             left=5,
         ),
     )
+
+
+def read_found(path: Path, mutations: Iterable[Mutation]) -> dict[Mutation, Noticed]:
+    """What an earlier run found of those mutations that are still the same."""
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {
+        mutation: Noticed(tuple(row["verdicts"]), tuple(row["tests"]))
+        for mutation in mutations
+        if (row := rows.get(mutation.mistake)) and row["change"] == change(mutation)
+    }
+
+
+def write_found(path: Path, found: Mapping[Mutation, Noticed]) -> None:
+    """A mistake a key, in the order of their names."""
+    rows = {
+        mutation.mistake: {"change": change(mutation), "verdicts": noticed.verdicts, "tests": noticed.tests}
+        for mutation, noticed in found.items()
+    }
+    write_text(path, json.dumps(rows, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def change(mutation: Mutation) -> str:
