@@ -1,8 +1,8 @@
-"""By hand, for it takes hours: `python tests/other_cpus.py [--study NAME]... Haswell EPYC intel`, at the root.
+"""By hand, for it takes long: `python tests/other_cpus.py [--study NAME]... Haswell EPYC intel`, at the root.
 
 Trains and reports tiny versions of the studies here and on other processors, and names the files that differ:
-`Haswell`, `EPYC`, … emulated by Debian's qemu-user; `intel`: this processor, with an MKL that takes it for Intel's.
-data/raw must be there (`make repro`).
+`Haswell`, `EPYC`, … emulated by qemu-user 10 (7.2 crashes in numpy's sort at AVX2); `intel`: this processor, with an
+MKL that takes it for Intel's. data/raw must be there (`make repro`).
 """
 
 import argparse

@@ -60,7 +60,8 @@ def digits(classes: int) -> dict[str, np.ndarray]:
         for image, label, light in zip(images, labels, rng.integers(0, 200, count), strict=True):
             image[2 * label + 4] += light * (np.arange(28) > 4) * (np.arange(28) < 23)
         tensors |= {f"{part}/images": images.clip(0, 255).astype(np.uint8), f"{part}/labels": labels}
-        tensors[f"{part}/index"] = np.arange(count, dtype=np.int32)
+        if classes == 2:
+            tensors[f"{part}/index"] = np.arange(count, dtype=np.int32)
     return tensors
 
 

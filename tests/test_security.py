@@ -244,14 +244,14 @@ def test_a_worker_listens_here_if_its_scheduler_does(tmp_path):
     (tmp_path / "params.yaml").write_text(BEGINNING + STUDY)
     options = {"cwd": tmp_path, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen([*scheduler, "--no-dashboard"], **options) as one:
+    with subprocess.Popen([*scheduler, "--dashboard-address", "127.0.0.1:0"], **options) as one:
         try:
             address = next(line.split()[-1] for line in one.stderr if "Scheduler at:" in line)
             command = [sys.executable, "-m", "groundwork", "worker", address, "--local-directory", str(tmp_path)]
             with subprocess.Popen(command, **options) as other:
                 try:
                     next(line for line in other.stderr if "Registered to:" in line)
-                    assert listening(other.pid) == {LOOPBACK}
+                    assert listening(one.pid) == listening(other.pid) == {LOOPBACK}
                 finally:
                     os.killpg(other.pid, 9)
         finally:

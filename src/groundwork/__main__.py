@@ -99,7 +99,8 @@ def worker(
     from groundwork.engine.workers import serve
 
     here = urlsplit(scheduler).hostname in ("127.0.0.1", "localhost")
-    serve(scheduler, [*(["--host", "127.0.0.1", "--no-dashboard"] if here else []), *context.args])
+    alone = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"] if here else []
+    serve(scheduler, [*alone, *context.args])
 
 
 @app.command()

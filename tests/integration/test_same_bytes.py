@@ -46,8 +46,8 @@ class Variation:
 
 
 def other_order(params: dict) -> None:
-    params["studies"] = dict(reversed(params["studies"].items()))
-    params["datasets"] = dict(reversed(params["datasets"].items()))
+    params["studies"] = dict(reversed(list(params["studies"].items())))
+    params["datasets"] = dict(reversed(list(params["datasets"].items())))
 
 
 def more_processes(params: dict) -> None:
@@ -101,7 +101,10 @@ VARIATIONS = {
 def made(clone, tmp_path_factory) -> dict[str, dict[str, str]]:
     """For each variation the sha256 of each file that was made, by its path; two runs at a time."""
     config = tmp_path_factory.mktemp("matplotlib")
-    env = clone.env | {"MPLCONFIGDIR": str(config)}
+    env = {
+        key: value for key, value in clone.env.items() if key not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+    }
+    env["MPLCONFIGDIR"] = str(config)
     folders = {name: tmp_path_factory.mktemp("same") / variation.folder for name, variation in VARIATIONS.items()}
     for name, variation in VARIATIONS.items():
         make_project(clone.root, folders[name], variation)
@@ -190,7 +193,7 @@ def verify(own, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
         done = own.groundwork("verify", *arguments, TMPDIR=str(tmp_path))
         assert own.hashes("data", "reports", "dvc.lock", "mlflow.db", ".dvc/cache") == before
         assert own.succeed("git", "status", "--porcelain") == ""
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.glob("groundwork-verify-*")) == []
         return done
 
     return verify

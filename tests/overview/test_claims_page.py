@@ -91,6 +91,8 @@ def test_nothing_fails():
         ("mean", (0.123456, -1.0, 2.5), "0.123 [−1, 2.5]"),
         ("count", (0.5, 0.0, 1.0), "50.0 % [0 %, 100 %]"),
         ("count", (1 / 3, 0.0084, 0.9057), "33.3 % [0.8 %, 90.6 %]"),
+        ("mean", (0.5, None, None), "0.5 [–, –]"),
+        ("mean", (None, None, None), "–"),
     ],
 )
 def test_an_effect_in_words(kind, values, expected):

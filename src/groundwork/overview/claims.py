@@ -68,15 +68,18 @@ def replicates(claim: dict[str, Any]) -> str:
 
 
 def effect(claim: dict[str, Any]) -> str:
-    """The effect with its interval, a share in percent: 0.31 [0.28, 0.34], or 99 % [97 %, 100 %]."""
-    if claim["effect"] is None:
+    """The effect with its interval, a share in percent: 0.31 [0.28, 0.34], or 99 % [97 %, 100 %].
+
+    "–" stands for what is not there: the interval of a mean over one replicate, or all of it.
+    """
+    found, low, high = (_value(claim[key], claim["kind"]) for key in ("effect", "ci_low", "ci_high"))
+    return f"{found} [{low}, {high}]" if claim["effect"] is not None else "–"
+
+
+def _value(value: float | None, kind: str) -> str:
+    if value is None:
         return "–"
-    share = claim["kind"] == "count"
-    found, low, high = (
-        percent(claim[key], 0 if claim[key] in (0, 1) else 1) if share else number(claim[key], 3)
-        for key in ("effect", "ci_low", "ci_high")
-    )
-    return f"{found} [{low}, {high}]"
+    return percent(value, 0 if value in (0, 1) else 1) if kind == "count" else number(value, 3)
 
 
 def _line(claim: dict[str, Any], summaries: dict[str, dict[str, Any]]) -> str:
