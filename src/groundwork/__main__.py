@@ -98,9 +98,13 @@ def worker(
     start()
     from groundwork.engine.workers import serve
 
+    serve(scheduler, [*unseen(scheduler), *context.args])
+
+
+def unseen(scheduler: str) -> list[str]:
+    """Options of `dask worker` for one that only this machine can reach, if the scheduler is here too."""
     here = urlsplit(scheduler).hostname in ("127.0.0.1", "localhost")
-    alone = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"] if here else []
-    serve(scheduler, [*alone, *context.args])
+    return ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"] if here else []
 
 
 @app.command()
