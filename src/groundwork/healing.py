@@ -1,7 +1,8 @@
 """What a power cut, a failing disk or a `kill -9` leaves that `dvc repro` does not get over by itself.
 
-DVC trusts a file that has the size and the time that it remembers, waits for a lock as long as there is a process of
-that number, and stops at a file of its own that it cannot read. All these files can be made again, from what is whole.
+DVC trusts a file that has the size and the time that it remembers, and any in its cache that is read-only. It waits for
+a lock as long as there is a process of that number. And it stops at a file of its own that it cannot read. All these
+files can be made again, from what is whole.
 """
 
 import json
@@ -11,26 +12,47 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from hashlib import file_digest, md5
+from itertools import chain
 from pathlib import Path
 
 from groundwork.common.files import write_text
 from groundwork.tracking.provenance import LOCK
 
 BUSY = Path(".dvc/tmp/rwlock")  # who reads and writes which files
+CACHE = Path(".dvc/cache/files/md5")
 RUN_CACHE = Path(".dvc/cache/runs")  # what each stage came to, by what went in
 MEMORY = Path(".dvc/tmp/btime")  # its time is the name of the folder where DVC remembers hashes
 NOT_HASHED = ["size", "nfiles"]  # as DVC names a file of its run cache by its content
 
 
 def distrust(stages: dict) -> Iterator[str]:
-    """Have DVC look again at the outs that are not as dvc.lock says, and yield their paths; a missing one it sees."""
-    for stage in stages.values():
-        for out in stage.get("outs", []):
-            path = Path(out["path"])
-            if path.exists() and digest(path) != out.get("md5"):
-                for file in path.rglob("*") if path.is_dir() else [path]:
-                    os.utime(file)
-                yield str(path)
+    """Have DVC look again at each out that is not as dvc.lock says, and yield its path.
+
+    What DVC's cache has of it, or of one that is missing, is deleted unless it is whole: DVC would not look into it.
+    """
+    for out in chain.from_iterable(stage.get("outs", []) for stage in stages.values()):
+        path, expected = Path(out["path"]), out.get("md5", "")
+        if path.exists() and digest(path) == expected:
+            continue
+        for cached in _cached(expected):
+            if cached.is_file() and digest(cached) != (cached.parent.name + cached.name).removesuffix(".dir"):
+                cached.unlink()
+        if path.exists():
+            for file in (path, *path.rglob("*")):
+                os.utime(file)
+            yield str(path)
+
+
+def _cached(digest: str) -> list[Path]:
+    """Where DVC's cache has a file, or all files of a folder."""
+    place = CACHE / digest[:2] / digest[2:]
+    if not digest.endswith(".dir") or not place.is_file():
+        return [place]
+    try:
+        listed = json.loads(place.read_bytes())
+    except ValueError:
+        return [place]
+    return [place, *(CACHE / one["md5"][:2] / one["md5"][2:] for one in listed)]
 
 
 def digest(path: Path) -> str:
@@ -92,13 +114,19 @@ def heal() -> list[str]:
     return healed
 
 
+def committed() -> str | None:
+    """dvc.lock as it is in the last commit, if it is there."""
+    shown = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True)
+    return None if shown.returncode else shown.stdout.decode()
+
+
 def _replace(lock: Path) -> str:
     """Bring dvc.lock back from the last commit, in its order of stages; where there is none, DVC makes it."""
     lock.unlink()
-    committed = subprocess.run(["git", "show", f"HEAD:./{lock}"], capture_output=True)
-    if committed.returncode:
+    before = committed()
+    if before is None:
         return "made"
-    write_text(lock, committed.stdout.decode())
+    write_text(lock, before)
     return "as committed"
 
 

@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import chain
 
 from joblib import cpu_count
+from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params
-from groundwork.healing import distrust, heal, unlock
+from groundwork.healing import committed, distrust, heal, unlock
 from groundwork.tracking.provenance import LOCK, locked_stages
 
 DVC = [sys.executable, "-m", "dvc"]
@@ -48,20 +49,22 @@ def repro(params: Params, jobs: int | None) -> None:
 
 
 def _repro(params: Params, jobs: int) -> None:
-    for path in distrust(locked_stages()):
-        print(f"{path} is not as {LOCK} says: DVC looks at it again", file=sys.stderr)
     stale = _stale()
+    wrong = list(distrust(locked_stages()))  # now that DVC has read dvc.lock and found it well formed
+    if wrong:
+        print(f"not as {LOCK} says, so DVC looks again: {', '.join(wrong)}", file=sys.stderr)
+        stale = _stale()
     if not stale:
         print("Data and pipelines are up to date.")
         return
-    studies = _studies(params, stale)
+    studies, known = _studies(params, stale), _known()
     if jobs > 1 and len(studies) > 1:
-        known = list(locked_stages())
         _dvc(["check"])
         _deal(_data(params), jobs)
         _deal([[f"train@{study}", f"report@{study}"] for study in studies], jobs)
-        _settle(known, params)
+        _settle([*known, *_order(params)])
     _dvc([])
+    _settle(known)
 
 
 def _stale() -> set[str]:
@@ -119,14 +122,25 @@ def _dvc(targets: Iterable[str]) -> None:
         raise UserError(f"`{' '.join(['dvc repro', *targets])}` ended with code {process.returncode}; see above")
 
 
-def _settle(known: list[str], params: Params) -> None:
-    """Put the stages that are new in dvc.lock into the order of params.yaml."""
+def _known() -> list[str]:
+    """The stages of dvc.lock in the order that they had, even if a killed process has left only some of them."""
+    stages, before = list(locked_stages()), committed()
+    earlier = YAML(typ="safe").load(before)["stages"] if stages and before else []
+    return list(dict.fromkeys([*earlier, *stages]))
+
+
+def _order(params: Params) -> list[str]:
+    """The stages that are dealt out, in the order of params.yaml."""
+    trained = [f"{kind}@{study}" for study in params.studies for kind in ("train", "report")]
+    return ["check", *chain.from_iterable(_data(params)), *trained]
+
+
+def _settle(order: list[str]) -> None:
+    """Put the stages of dvc.lock into an order; those that it does not have stay behind, as they are."""
     from dvc.utils.serialize import dump_yaml
 
-    order = ["check", *chain.from_iterable(_data(params))]
-    order += [f"{kind}@{study}" for study in params.studies for kind in ("train", "report")]
     stages = locked_stages()
-    wanted = [*known, *(stage for stage in order if stage not in known)]
-    settled = sorted(stages, key=lambda stage: wanted.index(stage) if stage in wanted else len(wanted))
+    places = {stage: place for place, stage in enumerate(dict.fromkeys(order))}
+    settled = sorted(stages, key=lambda stage: places.get(stage, len(order)))
     if settled != list(stages):
         dump_yaml(str(LOCK), {"schema": "2.0", "stages": {stage: stages[stage] for stage in settled}})

@@ -9,9 +9,10 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 KINDS = {  # in the order of the page: what surviving means
-    "Killed": "`kill -9` of `dvc repro` and all that it has started, somewhere in the phase. Survived: the next plain "
-    "`dvc repro` or `groundwork repro` goes on without any help, and every result, report and `dvc.lock` has the bytes "
-    "of a run that nobody disturbed.",
+    "Killed": "`kill -9` of the command and all that it has started, at a random moment of the phase. Survived: no "
+    "result is half-written; the next `groundwork repro` goes on by itself, and every result, report and `dvc.lock` "
+    "has the bytes of a run that nobody disturbed. So does the next `dvc repro`, unless DVC was just writing a file of "
+    "its own.",
     "Damaged": "What a power cut or a failing disk leaves. Survived: it is noticed, never carried on, and healed by a "
     "plain `groundwork repro`, or one line says what to do and doing that heals it; all bytes are as before.",
     "Download": "A server that misbehaves, or an archive made to do harm. Survived: refused with one line, then the "
