@@ -19,6 +19,8 @@ import numpy as np
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
+from tiny import shrink
+
 ROWS = 64  # of each part of MNIST
 INTEL = ("mkl_serv_intel_cpu_true.cached", "mkl_serv_intel_cpu.cached")  # MKL's answers, -1 until it has looked
 EVERYTHING = """
@@ -49,14 +51,7 @@ def make_project(folder: Path, studies: list[str]) -> None:
         save_file({name: values[rows[name]] for name, values in tensors.items()}, folder / path)
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
-    params["jobs"] = 1
-    for dataset in params["datasets"].values():
-        dataset["replicates"] = 3
-    params["datasets"]["regression"].update(train=100, valid=50)
-    params["datasets"]["planck"].update(wavelengths=[300, 800], train=400)
-    for study in params["studies"].values():
-        study.update(replicates=min(3, study["replicates"]), block_size=min(2, study["block_size"]))
-        study["fewer"] = {name: min(3, count) for name, count in study.get("fewer", {}).items()}
+    shrink(params)
     params["studies"] = {name: study for name, study in params["studies"].items() if not studies or name in studies}
     yaml.dump(params, folder / "params.yaml")
 

@@ -43,16 +43,21 @@ def distrust(stages: dict) -> Iterator[str]:
             yield str(path)
 
 
+def cached_at(digest: str, cache: Path = CACHE) -> Path:
+    """Where DVC's cache has what has this hash."""
+    return cache / digest[:2] / digest[2:]
+
+
 def _cached(digest: str) -> list[Path]:
     """Where DVC's cache has a file, or all files of a folder."""
-    place = CACHE / digest[:2] / digest[2:]
+    place = cached_at(digest)
     if not digest.endswith(".dir") or not place.is_file():
         return [place]
     try:
         listed = json.loads(place.read_bytes())
     except ValueError:
         return [place]
-    return [place, *(CACHE / one["md5"][:2] / one["md5"][2:] for one in listed)]
+    return [place, *(cached_at(one["md5"]) for one in listed)]
 
 
 def digest(path: Path) -> str:

@@ -4,15 +4,11 @@ The pipeline runs twice at a time, a few studies as here and all of them as on a
 is left.
 """
 
-import gzip
 import hashlib
 import io
 import os
 import shutil
-import struct
 import subprocess
-import sys
-import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,21 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 from few import FEW
-from PIL import Image
 from ruamel.yaml import YAML
 
-from groundwork.common import numerics
+from tiny import environment, sample, shrink, ten_digits
 
 REPOSITORY = Path(__file__).parents[2]
 TRACER = Path(__file__).parent / "tracer"
-
-# What a user's environment may hold against us; `numerics.apply` of these tests has set some of it.
-OURS = ("DASK_", "GROUNDWORK_", "MLFLOW_", "DVC_", "GIT_", "MPL", *numerics.ONE_THREAD, *numerics.KERNELS["portable"])
 
 STRANGE = {  # another processor's kernels, more threads, another place, and text that is not UTF-8 unless we say so
     "OMP_NUM_THREADS": "4",
@@ -137,56 +128,7 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MNIST_SAMPLE in the publisher's shape, with twelve pictures of noise for each digit and part."""
-    path = tmp_path_factory.mktemp("publisher") / "mnist_sample.tgz"
-    rng = np.random.default_rng(0)
-    with tarfile.open(path, "w:gz") as packed:
-        for folder in ("train/3", "train/7", "valid/3", "valid/7"):
-            for index in range(12):
-                png = io.BytesIO()
-                Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(png, "png")
-                member = tarfile.TarInfo(f"mnist_sample/{folder}/{index}.png")
-                member.size = png.tell()
-                png.seek(0)
-                packed.addfile(member, png)
-    return path
-
-
-@pytest.fixture(scope="session")
-def ten_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MNIST in the publisher's shape, a folder with four idx files, with pictures of noise."""
-    folder = tmp_path_factory.mktemp("ten digits")
-    rng = np.random.default_rng(0)
-    for part, rows in (("train", 40), ("t10k", 20)):
-        images, labels = rng.integers(0, 256, (rows, 28, 28), np.uint8), np.arange(rows, dtype=np.uint8) % 10
-        for kind, array in (("images", images), ("labels", labels)):
-            idx = struct.pack(f">i{array.ndim}i", 0x800 + array.ndim, *array.shape) + array.tobytes()
-            (folder / f"{part}-{kind}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(idx))
-    return folder
-
-
-def shrink(params: Any, archive: Path, ten_digits: Path) -> None:
-    """The shipped parameters, tiny: every variant, on few rows, for three replicates in two blocks."""
-    params["jobs"] = 1  # so that everything is loaded by the one process that is watched
-    params["downloads"]["mnist_sample"]["checksum"] = "md5:" + hashlib.md5(archive.read_bytes()).hexdigest()
-    for key in params["downloads"]["mnist"]["checksums"]:
-        part, kind = key.replace("valid", "t10k").split("_")
-        (file,) = ten_digits.glob(f"{part}-{kind}-*")
-        checksum = hashlib.sha256(gzip.decompress(file.read_bytes())).hexdigest()
-        params["downloads"]["mnist"]["checksums"][key] = f"sha256:{checksum}"
-    for dataset in params["datasets"].values():
-        dataset["replicates"] = 3
-    params["datasets"]["regression"].update(train=100, valid=50)
-    params["datasets"]["planck"].update(wavelengths=[300, 800], train=400)
-    for study in params["studies"].values():
-        study.update(replicates=min(3, study["replicates"]), block_size=min(2, study["block_size"]))
-        for variant in study.get("fewer", {}):
-            study["fewer"][variant] = min(3, study["fewer"][variant])
-
-
-@pytest.fixture(scope="session")
-def clones(tmp_path_factory: pytest.TempPathFactory, archive: Path, ten_digits: Path) -> tuple[Clone, Clone]:
+def clones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, Clone]:
     """Two clones with results: few studies by `dvc repro` here; all of them in a strange environment, under the tracer.
 
     The second runs the commands of the stages without DVC, which would cost as much again as the commands.
@@ -201,18 +143,14 @@ def clones(tmp_path_factory: pytest.TempPathFactory, archive: Path, ten_digits: 
             shutil.copy(REPOSITORY / name, root / name)
     yaml = YAML()
     params = yaml.load(root / "params.yaml")
-    shrink(params, archive, ten_digits)
+    shrink(params)
+    publisher = tmp_path_factory.mktemp("publisher")
+    params["downloads"]["mnist_sample"]["checksum"] = sample(publisher / "mnist_sample.tgz", 12)
+    params["downloads"]["mnist"]["checksums"].update(ten_digits(publisher, 40, 20))
     yaml.dump(params, root / "params.yaml")
 
-    env = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-    env |= {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]]),
-        "GROUNDWORK_MNIST_SAMPLE": str(archive),
-        "GROUNDWORK_MNIST": str(ten_digits),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "DVC_GLOBAL_CONFIG_DIR": str(tmp_path_factory.mktemp("config")),
-        "DVC_SITE_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
-    }
+    config, memory = tmp_path_factory.mktemp("config"), tmp_path_factory.mktemp("cache")
+    env = environment(publisher / "mnist_sample.tgz", publisher, config, memory)
     here = Clone(root, env)
     here.succeed("git", "init", "--quiet")
     here.succeed("git", "config", "user.name", "Nobody")

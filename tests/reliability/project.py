@@ -1,28 +1,19 @@
 """A project small enough to be killed and damaged many times: the shipped pipeline, one dataset, two studies."""
 
-import gzip
 import hashlib
-import io
-import os
 import shutil
-import struct
 import subprocess
-import sys
-import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from ruamel.yaml import YAML
 
-from groundwork.common import numerics
+from tiny import environment, sample, shrink, ten_digits
 
 REPOSITORY = Path(__file__).parents[2]
 STUDIES = ("learning_rate", "pixel_similarity")
 RESULTS = ("data", "reports", "dvc.lock")  # what must have the same bytes; MLflow's store is only a projection of it
-OURS = ("DASK_", "GROUNDWORK_", "MLFLOW_", "DVC_", "GIT_", "MPL", *numerics.ONE_THREAD, *numerics.KERNELS["portable"])
 
 
 @dataclass(frozen=True)
@@ -113,53 +104,11 @@ def make(folder: Path) -> Project:
     del pipeline["stages"]["evaluate"], pipeline["plots"]  # they need studies that are not here
     pipeline["stages"]["track"]["deps"].remove("data/evaluated")
     shrink(params)
-    params["downloads"]["mnist_sample"]["checksum"] = sample(sources / "mnist_sample.tgz")
-    params["downloads"]["mnist"]["checksums"].update(ten_digits(sources))
-    yaml.dump(pipeline, root / "dvc.yaml")
-    yaml.dump(params, root / "params.yaml")
-    env = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-    env |= {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]]),
-        "GROUNDWORK_MNIST_SAMPLE": str(sources / "mnist_sample.tgz"),
-        "GROUNDWORK_MNIST": str(sources),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "DVC_GLOBAL_CONFIG_DIR": str(folder / "config"),
-        "DVC_SITE_CACHE_DIR": str(folder / "memory"),
-    }
-    return Project(root, env)
-
-
-def shrink(params: Any) -> None:
-    """The shipped parameters, with two studies of three replicates."""
-    params["jobs"] = 1
     params["studies"] = {name: params["studies"][name] for name in STUDIES}
     params["datasets"] = {"regression": params["datasets"]["regression"]}
-    params["datasets"]["regression"].update(replicates=3, train=100, valid=50)
-    for study in params["studies"].values():
-        study.update(replicates=min(3, study["replicates"]), block_size=min(2, study["block_size"]))
-
-
-def sample(path: Path) -> str:
-    """MNIST_SAMPLE in the publisher's shape, three pictures of noise for each digit and part; its checksum."""
-    rng = np.random.default_rng(0)
-    with tarfile.open(path, "w:gz") as packed:
-        for folder in ("train/3", "train/7", "valid/3", "valid/7"):
-            for index in range(3):
-                png = io.BytesIO()
-                Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(png, "png")
-                member = tarfile.TarInfo(f"mnist_sample/{folder}/{index}.png")
-                member.size = png.tell()
-                packed.addfile(member, io.BytesIO(png.getvalue()))
-    return f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}"
-
-
-def ten_digits(folder: Path) -> dict[str, str]:
-    """MNIST in the publisher's shape, four idx files with pictures of noise; their checksums as in params.yaml."""
-    rng, checksums = np.random.default_rng(0), {}
-    for part, name, rows in (("train", "train", 20), ("valid", "t10k", 10)):
-        images, labels = rng.integers(0, 256, (rows, 28, 28), np.uint8), np.arange(rows, dtype=np.uint8) % 10
-        for kind, array in (("images", images), ("labels", labels)):
-            idx = struct.pack(f">i{array.ndim}i", 0x800 + array.ndim, *array.shape) + array.tobytes()
-            (folder / f"{name}-{kind}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(idx, 1))
-            checksums[f"{part}_{kind}"] = f"sha256:{hashlib.sha256(idx).hexdigest()}"
-    return checksums
+    params["downloads"]["mnist_sample"]["checksum"] = sample(sources / "mnist_sample.tgz", 3)
+    params["downloads"]["mnist"]["checksums"].update(ten_digits(sources, 20, 10))
+    yaml.dump(pipeline, root / "dvc.yaml")
+    yaml.dump(params, root / "params.yaml")
+    env = environment(sources / "mnist_sample.tgz", sources, folder / "config", folder / "memory")
+    return Project(root, env)

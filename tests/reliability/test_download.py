@@ -15,7 +15,7 @@ from typing import Any
 import hostile
 import pytest
 from hostile import member, serving, tgz, well
-from project import REPOSITORY, sample, ten_digits
+from project import REPOSITORY
 from ruamel.yaml import YAML
 
 from groundwork.common import paths
@@ -26,6 +26,7 @@ from groundwork.datasets import download_dataset
 from groundwork.datasets.idx import read_package
 from groundwork.datasets.mnist_sample import read_pictures
 from groundwork.datasets.sources import fetch
+from tiny import sample, ten_digits
 
 DATASETS = ("mnist_sample", "mnist")
 PACKAGE = "digits@1.0.0"  # of a registry of our own
@@ -41,8 +42,8 @@ class World:
         for folder in (self.root, self.sources, self.temporary):
             folder.mkdir()
         self.downloads = YAML(typ="safe").load(REPOSITORY / "params.yaml")["downloads"]
-        self.downloads["mnist_sample"]["checksum"] = sample(self.sources / "mnist_sample.tgz")
-        self.downloads["mnist"]["checksums"] = ten_digits(self.sources)
+        self.downloads["mnist_sample"]["checksum"] = sample(self.sources / "mnist_sample.tgz", 3)
+        self.downloads["mnist"]["checksums"] = ten_digits(self.sources, 20, 10)
         for source in self.downloads.values():
             source.update(mirror=PACKAGE, timeout=1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from groundwork.common.errors import UserError
-from groundwork.healing import digest
+from groundwork.healing import cached_at, digest
 from groundwork.verification.differences import first_difference
 
 FIRST = (".csv", ".json", ".md")  # of several files that differ, those that say most
@@ -72,7 +72,7 @@ class Committed:
         return git(self.clone, "show", f"HEAD:{name}") if name in self.tracked else None
 
     def _kept_by_dvc(self, md5: str) -> bytes | None:
-        file = self._cache / md5[:2] / md5[2:]
+        file = cached_at(md5, self._cache)
         return file.read_bytes() if file.is_file() else None
 
     def _of_cached(self, path: str, md5: str, here: str) -> str:

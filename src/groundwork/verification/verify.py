@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 from groundwork.common.errors import UserError
 from groundwork.common.params import read_params
 from groundwork.common.paths import PARAMS
-from groundwork.healing import digest
+from groundwork.healing import cached_at, digest
 from groundwork.tracking.provenance import LOCK, locked_stages
 from groundwork.verification.bands import Bands
 from groundwork.verification.committed import Committed, git
@@ -124,7 +124,7 @@ def _prepare(clone: Path, stages: dict) -> set[str]:
             else:
                 (clone / path).unlink(missing_ok=True)
             if name.startswith("download@") and path.is_file() and digest(path) == md5:
-                for place in (clone / path, clone / ".dvc/cache/files/md5" / md5[:2] / md5[2:]):
+                for place in (clone / path, clone / cached_at(md5)):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, place)
                 reused.add(name)
