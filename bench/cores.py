@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.overhead import overhead_json
 from bench.results import Json
 from groundwork.common.errors import UserError
 from groundwork.common.params import read_params
@@ -30,12 +31,16 @@ sys.exit(code)
 
 @dataclass(frozen=True)
 class Cold:
-    """`seconds` by the clock, of the `processor` (user and system, all processes), and of it in train stages."""
+    """`seconds` by the clock, of the `processor` (user and system, all processes), and of it in train stages.
+
+    `overhead`: what commands take beside their work, once everything is made.
+    """
 
     cores: int
     seconds: float
     processor: float
     training: float
+    overhead: Json
 
 
 def cores_json(studies: list[str]) -> Json:
@@ -86,7 +91,9 @@ def cold(cores: set[int], studies: list[str]) -> Cold:
             if done.returncode:
                 raise UserError(f"`{' '.join(command)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}")
         seconds, processor = time.perf_counter() - begin, used() - before
-        return Cold(len(cores), seconds, processor, sum(map(float, log.read_text().split())))
+        training = sum(map(float, log.read_text().split()))
+        overhead = {} if studies else overhead_json(interpreter, clone, environment)
+        return Cold(len(cores), seconds, processor, training, overhead)
 
 
 def commands(studies: list[str], jobs: int) -> list[list[str]]:

@@ -12,6 +12,7 @@ from groundwork.common.numerics import Profile
 from groundwork.common.settings import LinearDigitsSettings, LinearSettings, NetSettings, ResNetSettings
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner
+from groundwork.engine.memory import keep_freed_memory
 from groundwork.engine.optimizers import OneCycle
 from groundwork.engine.products import Product, product
 from groundwork.engine.training import fit
@@ -23,6 +24,7 @@ Weights = dict[str, np.ndarray]
 
 
 def program(task: Task, profile: Profile) -> Callable[[], Weights]:
+    keep_freed_memory()
     if task.kind == "loading":
         return lambda: load_tensors(MNIST)
     data = data_of(task)

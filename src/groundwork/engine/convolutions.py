@@ -1,9 +1,9 @@
-"""Convolution as one matrix product over the pixels under its kernel: as portable as the product, and faster for it.
+"""Convolution as one matrix product: as portable as the product, and faster for small pictures.
 
 torch's convolution has no fast backward pass without AVX-512. Two things make this one cheap: a pixel's channels lie
-side by side in memory, so that the rows of the product are copied in long runs; and a tap that sees nothing but
-padding, as eight of nine do where the picture is a single pixel, takes no part. The oracle of the test is
-`torch.nn.functional.conv2d`.
+side by side in memory, so that the rows of the product are copied in long runs; and where each output sees the whole
+picture, as with 2 × 2 pixels, it is a layer from all pixels to all outputs, which copies no rows and multiplies no
+padding. The oracle of the test is `torch.nn.functional.conv2d`.
 """
 
 import torch
@@ -21,19 +21,14 @@ class PixelConvolution(nn.Conv2d):
         x, w = x.permute(0, 2, 3, 1), self.weight.permute(0, 2, 3, 1)
         if x.stride(3) == 0:  # a grey value that serves all channels is one channel with the sum of their weights
             x, w = x[..., :1], w.sum(3, keepdim=True)
-        first, last, before, after = live_taps(x.shape[1], size, stride, padding)
-        if last - first < size:
-            w = w[:, first:last, first:last]
-        return _Convolution.apply(x, w, stride, before, after).permute(0, 3, 1, 2)
-
-
-def live_taps(side: int, size: int, stride: int, padding: int) -> tuple[int, int, int, int]:
-    """Along one side: the first tap that ever sees a pixel, the end of those that do, and the padding they need."""
-    outputs = (side + 2 * padding - size) // stride + 1
-    reach = (outputs - 1) * stride  # where the last output's kernel begins, the first one's at 0
-    first = max(0, padding - reach)
-    last = min(size, padding + side)
-    return first, last, padding - first, max(0, reach + last - padding - side)
+        side = x.shape[1]
+        outputs = (side + 2 * padding - size) // stride + 1
+        starts = [padding - stride * output for output in range(outputs)]  # the tap that lies on the first pixel
+        if min(starts) >= 0 and max(starts) + side <= size:
+            result = _Dense.apply(x.flatten(1), w, side, starts).view(-1, outputs, outputs, len(w))
+        else:
+            result = _Convolution.apply(x, w, stride, padding, max(0, size - min(starts) - side))
+        return result.permute(0, 3, 1, 2)
 
 
 class _Convolution(torch.autograd.Function):
@@ -74,3 +69,26 @@ def _pad(x: Tensor, before: int, after: int) -> Tensor:
     padded = x.new_zeros(B, before + side + after, before + side + after, C)
     padded[:, before : before + side, before : before + side] = x
     return padded
+
+
+class _Dense(torch.autograd.Function):
+    """The same for outputs that see all pixels, x (B, side·side·C) -> (B, side'·side'·O)."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, w: Tensor, side: int, starts: list[int]) -> Tensor:
+        ctx.windows = [(slice(None), slice(i, i + side), slice(j, j + side)) for i in starts for j in starts]
+        seen = w.new_empty(len(ctx.windows), len(w), side, side, w.shape[3])
+        for i, window in enumerate(ctx.windows):
+            seen[i] = w[window]
+        dense = seen.view(-1, x.shape[1])
+        ctx.save_for_backward(x, dense)
+        ctx.shape = w.shape
+        return multiply(x, dense.T)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        x, dense = ctx.saved_tensors
+        w_grad = grad.new_zeros(ctx.shape)
+        for part, window in zip(multiply(grad.T, x).chunk(len(ctx.windows)), ctx.windows, strict=True):
+            w_grad[window] += part.view(w_grad[window].shape)
+        return multiply(grad, dense) if ctx.needs_input_grad[0] else None, w_grad, None, None

@@ -12,12 +12,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mean(values: Tensor) -> Tensor:
-    """The mean of each replicate's values (R, …), (R,)."""
-    return values.flatten(1).mean(1)
+    """The mean of each replicate's values (R, B, k), (R,)."""
+    return values.mean((1, 2))
 
 
 def _sum(values: Tensor) -> Tensor:
-    return values.flatten(1).sum(1)
+    return values.sum((1, 2))
 
 
 def squared(y_hat: Tensor, y: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from groundwork.common.settings import S, SGDSettings, Variant
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner, Metric, Model
 from groundwork.engine.losses import LOSSES
+from groundwork.engine.memory import keep_freed_memory
 from groundwork.engine.optimizers import Optimizer, make_optimizer
 from groundwork.engine.products import Product, product
 from groundwork.engine.workers import train_blocks
@@ -143,6 +144,7 @@ def train_study(name: str, params: Params) -> None:
 def train_block(block: Block) -> dict[str, Trained]:
     """The variants of a block by name, in order: what a worker does, whoever it is."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     runs: Iterator[Trained] = load_study(block.study).train(block)
     named = zip(block.variants, runs, strict=True)
     total = len(block.variants)

@@ -58,7 +58,7 @@ def train(block: Block[DescentSettings]) -> Iterator[Trained]:
         t = seconds if settings.function == "quadratic" else standardised(seconds)
 
         def loss(parameters: torch.Tensor, t: torch.Tensor = t) -> torch.Tensor:
-            return mse(quadratic(t, parameters), speed)
+            return mse(quadratic(t, parameters)[..., None], speed[..., None])
 
         found = descend(loss, start, settings.lr, settings.steps, some_steps(settings.steps))
         bowl = Bowl.of(t, speed)
