@@ -31,12 +31,13 @@ COMMANDS = {
 def overhead_json(interpreter: str, project: Path, environment: dict[str, str], times: int = 5) -> Json:
     """Seconds by the clock, medians, in a project of which everything is made."""
     return {
-        name: median(_once(interpreter, command, project, environment) for _ in range(times))
+        name: median(once(interpreter, command, project, environment) for _ in range(times))
         for name, command in COMMANDS.items()
     }
 
 
-def _once(interpreter: str, command: list[str], project: Path, environment: dict[str, str]) -> float:
+def once(interpreter: str, command: list[str], project: Path, environment: dict[str, str]) -> float:
+    """Seconds by the clock of one command; one that fails is a `UserError`."""
     begin = time.perf_counter()
     done = subprocess.run([interpreter, *command], cwd=project, env=environment, capture_output=True, text=True)
     if done.returncode:

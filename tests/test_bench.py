@@ -1,18 +1,24 @@
 """The bench: what is timed computes the same as plain PyTorch, and the page says what the numbers say."""
 
+import os
+import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bench.growth import Series
+from bench.overhead import FIRST_BATCH, once
 from bench.parts import parts_of
 from bench.peers import ours, torch_loop
 from bench.report import goal_rows, write_report
 from bench.results import work_json
 from bench.rounds import Measured, check, disagreement, entries_of, steady
 from bench.works import D2L, FASTAI, JAX, LOOP, NATIVE, PORTABLE, WORKS, Goal, Task, Work
+from ruamel.yaml import YAML
 
 from groundwork.common.errors import UserError
+from tiny import shrink
 
 TINY = Task("regression", replicates=3, rows=10, valid=5, inputs=2, batch_size=4, epochs=2, lr=0.03)
 TASKS = {"regression": TINY, "decay": replace(TINY, kind="decay", inputs=7, lambd=3.0)}
@@ -110,3 +116,16 @@ def results():
         "works": [work_json(work, measured)],
         "growth": [asdict(Series("rows", [1, 2], [0.001, 0.002], [2**20, 2**21], "memory"))],
     }
+
+
+def test_a_training_ends_at_its_first_batch(tmp_path):
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    shrink(params)
+    yaml.dump(params, tmp_path / "params.yaml")
+    environment = dict(os.environ)
+    with pytest.raises(UserError, match="generate@high_dimensional"):  # so it is a real training
+        once(sys.executable, ["-c", FIRST_BATCH], tmp_path, environment)
+    once(sys.executable, ["-m", "groundwork", "generate", "--dataset", "high_dimensional"], tmp_path, environment)
+    once(sys.executable, ["-c", FIRST_BATCH], tmp_path, environment)
+    assert not (tmp_path / "data/runs").exists()
