@@ -43,7 +43,8 @@ def program(task: Task, profile: Profile) -> Callable[[], Weights]:
 def rows_of(data: Data) -> tuple[Rows, Rows, Tensor]:
     """Training rows, validation rows, orders."""
     X, y, X_valid, y_valid = (torch.from_numpy(part) for part in data[:4])
-    return Rows(X, y), Rows(X_valid, y_valid), torch.from_numpy(data.orders)
+    grey = (255 * X).round().byte() if X.dim() == 2 else None  # digits, as `labelled` has them
+    return Rows(X, y, grey), Rows(X_valid, y_valid), torch.from_numpy(data.orders)
 
 
 def fit_once(

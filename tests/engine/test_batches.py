@@ -49,6 +49,16 @@ def test_shared_rows_in_an_order_for_each_replicate():
     assert torch.equal(torch.cat([y for _, y in batches], 1), rows.y[orders])
 
 
+def test_grey_values_are_the_same_from_bytes():
+    bytes_ = (torch.arange(N * 784) * 7919 % 256).byte().view(N, 784)  # every value
+    rows = Rows(bytes_ / 255, torch.arange(N * 1.0).view(N, 1), bytes_)
+    for some, kept, order in ((rows, N, own_orders()[0]), (rows, N, own_orders()), (rows.first(100), 100, None)):
+        order = torch.randperm(kept) if order is None else order
+        batches = collected(some, order)
+        assert torch.equal(torch.cat([X for X, _ in batches], -2), rows.X[order])
+        assert torch.equal(torch.cat([y for _, y in batches], -2), rows.y[order])
+
+
 def test_own_rows_in_an_order_for_each_replicate():
     rows, orders = own_rows(), own_orders()
     batches = collected(rows, orders)

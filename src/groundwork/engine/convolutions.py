@@ -83,7 +83,7 @@ class _Dense(torch.autograd.Function):
         dense = seen.view(-1, x.shape[1])
         ctx.save_for_backward(x, dense)
         ctx.shape = w.shape
-        return multiply(x, dense.T)
+        return multiply(x.detach(), dense.T)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:

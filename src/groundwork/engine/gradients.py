@@ -30,24 +30,24 @@ def by_autograd(model: Callable[[Tensor], Tensor], loss: Loss, X: Tensor, y: Ten
 
 def by_hand(model: Layered, loss: Loss, X: Tensor, y: Tensor) -> Tensor:
     """The same as `by_autograd`, but whatever is in `grad` is replaced."""
-    *hidden, last = model.layers
+    layers = [(w.detach(), b.detach()) for w, b in model.layers]
     inputs = [X]
-    for w, b in hidden:
+    for w, b in layers[:-1]:
         inputs.append(_affine(inputs[-1], w, b).clamp_(min=0))
-    y_hat = _affine(inputs[-1], *last)
+    y_hat = _affine(inputs[-1], *layers[-1])
     losses, slope = with_slope(loss, y_hat, y)
     for w, b in reversed(model.layers):
         x = inputs.pop()
         w.grad, b.grad = weights_gradient(x, slope), slope.sum(1, keepdim=True)
         if inputs:
-            slope = (w.detach() * slope.mT if w.shape[-1] == 1 else multiply(w, slope.mT)).mT
+            slope = (w.detach() * slope.mT if w.shape[-1] == 1 else multiply(w.detach(), slope.mT)).mT
             torch.ops.aten.threshold_backward.grad_input(slope, x, 0, grad_input=slope)  # zero where the ReLU gave it
     return losses
 
 
 def _affine(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """x @ w + b for x (R, B, d) or, shared, (B, d): (R, B, k)."""
-    return forward_product(x, w.detach()).add_(b.detach())
+    return forward_product(x, w).add_(b)
 
 
 def forward_product(x: Tensor, w: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ FEW = 128  # columns: as many of them are better the short side of a product's r
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b for (…, n, k) and (…, k, m) with equal leading axes, without a gradient."""
-    return torch.from_numpy(a.detach().numpy() @ b.detach().numpy())
+    """a @ b for (…, n, k) and (…, k, m) with equal leading axes, neither of which asks for a gradient."""
+    return torch.from_numpy(a.numpy() @ b.numpy())
 
 
 class _Product(torch.autograd.Function):
@@ -25,11 +25,11 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
-        return multiply(a, b)
+        return multiply(a.detach(), b.detach())
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        a, b = ctx.saved_tensors
+        a, b = (factor.detach() for factor in ctx.saved_tensors)
         need_a, need_b = ctx.needs_input_grad
         return multiply(grad, b.mT) if need_a else None, multiply(a.mT, grad) if need_b else None
 

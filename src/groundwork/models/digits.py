@@ -29,7 +29,7 @@ def grey(images: Tensor) -> Tensor:
 def labelled(data: dict[str, np.ndarray], part: str) -> Rows:
     """A part of a dataset of digits, "train" or "valid": X (n, 784) and the labels (n, 1), both float32."""
     images, labels = (torch.from_numpy(data[f"{part}/{key}"]) for key in ("images", "labels"))
-    return Rows(grey(images), labels[:, None].float())
+    return Rows(grey(images), labels[:, None].float(), images.flatten(1))
 
 
 # --- the judge -------------------------------------------------------------------------------------------------------

@@ -122,9 +122,7 @@ def _one_against_rest(rows: Rows) -> Rows:
     """The same images with labels (n, 10): 1 where it is this digit, 0 where it is another."""
     from torch.nn.functional import one_hot
 
-    from groundwork.engine.batches import Rows
-
-    return Rows(rows.X, one_hot(rows.y[:, 0].long(), DIGITS).float())
+    return replace(rows, y=one_hot(rows.y[:, 0].long(), DIGITS).float())
 
 
 def _judged(run: Trained, model: Model, valid: Rows, images: np.ndarray) -> Trained:
