@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bench.works import FASTAI, JAX, NAMES, NATIVE, PORTABLE
+from bench.works import FASTAI, IMAGES, JAX, NAMES, NATIVE, PIXELS, PORTABLE
 from groundwork.common.files import replacing, write_text
 from groundwork.reporting.style import colour, house_style, save
 
@@ -84,7 +84,10 @@ def goal_rows(results: Json) -> Iterator[Json]:
             entry = find(work, goal["ours"], goal["replicates"])
             shares = sorted(((part / whole(entry), name) for name, part in parts_of(entry).items()), reverse=True)
             found = {**goal, "work": work["name"], "entry": entry, "shares": shares}
-            yield found | {"asked": entry["per_run"] * goal["factor"] / goal["wanted"], **bound_of(results, entry)}
+            asked = entry["per_run"] * goal["factor"] / goal["wanted"]
+            copied = 2 * IMAGES * PIXELS / results["limits"][entry["profile"]]["gbytes"] / 1e9
+            loading = {"copied": copied if work["kind"] == "loading" else None}
+            yield found | {"asked": asked, **loading, **bound_of(results, entry)}
 
 
 def bound_of(results: Json, entry: Json) -> Json:

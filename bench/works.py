@@ -14,6 +14,7 @@ Kind = Literal["regression", "decay", "digits", "net", "resnet18", "loading"]
 
 SEED = 20
 PIXELS = 784
+IMAGES = 14_434
 MNIST = dataset("raw/mnist_sample")
 PICTURES = Path(".bench/mnist_sample")  # the same as a folder of PNGs a part and digit, see bench/pictures.py
 PARTS = ("train", "valid")
@@ -148,7 +149,7 @@ WORKS = (
         quick=Task("resnet18", rows=512, valid=128, batch_size=64, lr=0.1),
     ),
     Work(
-        name="loading 14,434 images",
+        name=f"loading {IMAGES:,} images",
         task=Task("loading", epochs=0),
         replicates=(1,),
         peers=(FASTAI,),
