@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from statistics import median
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from bench import worker
 from bench.rounds import workers

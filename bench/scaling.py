@@ -84,9 +84,7 @@ def measure(name: str, params: Params) -> Costs:
     study = params.studies[name]
     variants = study.expand()
     data = load_tensors(paths.dataset(study.dataset))
-    block: Block = Block(
-        name, variants, range(study.block_size), params.seed, params.numerics, data, params.data_of(name)
-    )
+    block: Block = Block(name, variants, range(study.block_size), params.seed, data, params.data_of(name))
     for _ in range(2):
         begin = time.process_time()
         results = train_block(block)
