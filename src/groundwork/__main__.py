@@ -128,7 +128,8 @@ def report(study: Study) -> None:
 @app.command()
 def repro(
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="stages at a time; as params.yaml has it unless given")
+        int | None,
+        typer.Option(min=1, help="stages at a time; unless given as params.yaml has it, for auto one more than cores"),
     ] = None,
 ) -> None:
     """Run what has changed of the whole pipeline, studies side by side on all cores."""

@@ -1,9 +1,9 @@
 """`make repro`: what `dvc repro` does, on all cores.
 
 DVC runs one stage after another. Studies do not depend on each other, so they are dealt out to groups, each a
-`dvc repro` of its own, as many at a time as there are cores; a last one does what needs them all. DVC's own locks keep
-dvc.lock whole. Its stages stay in the order that they have; new ones come in the order of params.yaml, whichever was
-ready first.
+`dvc repro` of its own, one more at a time than there are cores; a last one does what needs them all. DVC's own locks
+keep dvc.lock whole. Its stages stay in the order that they have; new ones come in the order of params.yaml, whichever
+was ready first.
 """
 
 import json
@@ -35,7 +35,7 @@ def repro(params: Params, jobs: int | None) -> None:
 
     Once more if DVC has stumbled over files of its own that a power cut or a failing disk has damaged.
     """
-    jobs = jobs or (cpu_count() if params.jobs == "auto" else params.jobs)
+    jobs = jobs or (_enough(cpu_count()) if params.jobs == "auto" else params.jobs)
     unlock()
     try:
         _repro(params, jobs)
@@ -46,6 +46,11 @@ def repro(params: Params, jobs: int | None) -> None:
         for line in healed:
             print(line, file=sys.stderr)
         _repro(params, jobs)
+
+
+def _enough(cores: int) -> int:
+    """One `dvc repro` more than there are cores: at any time one may wait for another to be done with dvc.lock."""
+    return cores + 1 if cores > 1 else 1
 
 
 def _repro(params: Params, jobs: int) -> None:
