@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,17 +22,16 @@ RAW = Path("data/raw")
 WRAPPER = """#!{python}
 import os, resource, subprocess, sys
 code = subprocess.run([{python!r}, *sys.argv[1:]]).returncode
-if "train" in sys.argv:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with open({log!r}, "a") as log:
-        log.write(f"{{used.ru_utime + used.ru_stime}}\\n")
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open({log!r}, "a") as log:
+    log.write(f"{{sys.argv[3]}} {{used.ru_utime + used.ru_stime}}\\n")
 sys.exit(code)
-"""  # `python` as the stages call it: it writes down what each training took, its worker processes included
+"""  # `python` as the stages call it, -m groundwork train …: it writes down what each took, worker processes included
 
 
 @dataclass(frozen=True)
 class Cold:
-    """`seconds` by the clock, of the `processor` (user and system, all processes), and of it in train stages.
+    """`seconds` by the clock, of the `processor` (user and system, all processes), and of it in each command.
 
     `overhead`: what commands take beside their work, once everything is made.
     """
@@ -39,7 +39,7 @@ class Cold:
     cores: int
     seconds: float
     processor: float
-    training: float
+    commands: dict[str, float]
     overhead: Json
 
 
@@ -53,7 +53,7 @@ def cores_json(studies: list[str]) -> Json:
         "one": vars(one),
         "all": vars(several),
         "ratio": one.seconds / several.seconds,
-        "training": one.training / one.processor,
+        "shares": {command: seconds / one.processor for command, seconds in one.commands.items()},
     }
 
 
@@ -79,9 +79,9 @@ def cold(cores: set[int], studies: list[str]) -> Cold:
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
         }
         before, begin = used(), time.perf_counter()
-        for command in commands(studies, len(cores)):
+        for arguments in pipeline(studies):
             done = subprocess.run(
-                [interpreter, "-m", *command],
+                [interpreter, "-m", *arguments],
                 cwd=clone,
                 env=environment,
                 preexec_fn=lambda: os.sched_setaffinity(0, cores),
@@ -89,19 +89,24 @@ def cold(cores: set[int], studies: list[str]) -> Cold:
                 text=True,
             )
             if done.returncode:
-                raise UserError(f"`{' '.join(command)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}")
+                raise UserError(
+                    f"`{' '.join(arguments)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
+                )
         seconds, processor = time.perf_counter() - begin, used() - before
-        training = sum(map(float, log.read_text().split()))
+        commands: dict[str, float] = defaultdict(float)
+        for line in log.read_text().splitlines():
+            command, taken = line.split()
+            commands[command] += float(taken)
         overhead = {} if studies else overhead_json(interpreter, clone, environment)
-        return Cold(len(cores), seconds, processor, training, overhead)
+        return Cold(len(cores), seconds, processor, commands, overhead)
 
 
-def commands(studies: list[str], jobs: int) -> list[list[str]]:
+def pipeline(studies: list[str]) -> list[list[str]]:
     """What runs in the clone: `groundwork repro`, or for some studies plain `dvc repro` up to their reports."""
     downloads = [f"download@{name}" for name in type(read_params().downloads).model_fields]
     first = [["dvc", "repro", "--quiet", "check"], ["dvc", "commit", "--force", *downloads]]
     if not studies:
-        return [*first, ["groundwork", "repro", "--jobs", str(jobs)]]
+        return [*first, ["groundwork", "repro"]]
     return [*first, ["dvc", "repro", *(f"report@{study}" for study in studies)]]
 
 
