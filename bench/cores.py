@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.overhead import overhead_json
+from bench.overhead import once, overhead_json
 from bench.results import Json
 from groundwork.common.errors import UserError
 from groundwork.common.params import read_params
@@ -33,7 +33,7 @@ sys.exit(code)
 class Cold:
     """`seconds` by the clock, of the `processor` (user and system, all processes), and of it in each command.
 
-    `overhead`: what commands take beside their work, once everything is made.
+    `overhead`: what commands take beside their work, once everything is made; on all cores only.
     """
 
     cores: int
@@ -80,24 +80,13 @@ def cold(cores: set[int], studies: list[str]) -> Cold:
         }
         before, begin = used(), time.perf_counter()
         for arguments in pipeline(studies):
-            done = subprocess.run(
-                [interpreter, "-m", *arguments],
-                cwd=clone,
-                env=environment,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores),
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode:
-                raise UserError(
-                    f"`{' '.join(arguments)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
-                )
+            once(interpreter, ["-m", *arguments], clone, environment, cores)
         seconds, processor = time.perf_counter() - begin, used() - before
         commands: dict[str, float] = defaultdict(float)
         for line in log.read_text().splitlines():
             command, taken = line.split()
             commands[command] += float(taken)
-        overhead = {} if studies else overhead_json(interpreter, clone, environment)
+        overhead = {} if studies or len(cores) == 1 else overhead_json(interpreter, clone, environment)
         return Cold(len(cores), seconds, processor, commands, overhead)
 
 

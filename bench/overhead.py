@@ -1,5 +1,6 @@
 """What the commands take beside their work, each started anew, as `dvc repro` and a user start them."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -36,10 +37,20 @@ def overhead_json(interpreter: str, project: Path, environment: dict[str, str], 
     }
 
 
-def once(interpreter: str, command: list[str], project: Path, environment: dict[str, str]) -> float:
-    """Seconds by the clock of one command; one that fails is a `UserError`."""
+def once(
+    interpreter: str, command: list[str], project: Path, environment: dict[str, str], cores: set[int] | None = None
+) -> float:
+    """Seconds by the clock of one command, on these cores or on all; one that fails is a `UserError`."""
+    allowed = cores or os.sched_getaffinity(0)
     begin = time.perf_counter()
-    done = subprocess.run([interpreter, *command], cwd=project, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [interpreter, *command],
+        cwd=project,
+        env=environment,
+        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise UserError(f"`{' '.join(command)}` ended with code {done.returncode}:\n{done.stdout}{done.stderr}")
     return time.perf_counter() - begin

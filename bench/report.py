@@ -86,8 +86,8 @@ def goal_rows(results: Json) -> Iterator[Json]:
             found = {**goal, "work": work["name"], "entry": entry, "shares": shares}
             asked = entry["per_run"] * goal["factor"] / goal["wanted"]
             copied = 2 * IMAGES * PIXELS / results["limits"][entry["profile"]]["gbytes"] / 1e9
-            loading = {"copied": copied if work["kind"] == "loading" else None}
-            yield found | {"asked": asked, **loading, **bound_of(results, entry)}
+            bound = {"bound": {"copied": copied}} if work["kind"] == "loading" else bound_of(results, entry)
+            yield found | {"asked": asked, **bound}
 
 
 def bound_of(results: Json, entry: Json) -> Json:
