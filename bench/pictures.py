@@ -4,7 +4,7 @@ from PIL import Image
 
 from bench.works import MNIST, PARTS, PICTURES
 from groundwork.common.files import replacing
-from groundwork.tensors import load_tensors
+from groundwork.common.tensors import load_tensors
 
 
 def write_pictures() -> None:

@@ -78,8 +78,8 @@ def main() -> None:
 def measure(name: str, params: Params) -> Costs:
     """Train the first block of a study twice, the first time to warm up."""
     from groundwork.common import paths
+    from groundwork.common.tensors import load_tensors, pack
     from groundwork.engine.training import Block, train_block
-    from groundwork.tensors import load_tensors, pack
 
     study = params.studies[name]
     variants = study.expand()

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from groundwork.common.paths import dataset
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream, uniform
-from groundwork.tensors import load_tensors
 
 Kind = Literal["regression", "decay", "digits", "net", "resnet18", "loading"]
 

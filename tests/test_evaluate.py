@@ -11,10 +11,10 @@ from scipy.special import expit
 from groundwork.common import paths
 from groundwork.common.errors import ParamsError, UserError
 from groundwork.common.params import Params, read_params
+from groundwork.common.tensors import load_tensors, save_tensors
 from groundwork.engine.training import train_study
 from groundwork.evaluate import evaluate
 from groundwork.runs import read_runs
-from groundwork.tensors import load_tensors, save_tensors
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 JUDGED = paths.dataset("evaluated/mnist_sample")

@@ -15,10 +15,10 @@ from ruamel.yaml import YAML
 from groundwork.common import paths
 from groundwork.common.errors import ParamsError, UserError
 from groundwork.common.params import Params, read_params
+from groundwork.common.tensors import load_tensors, save_tensors
 from groundwork.engine.training import train_study
 from groundwork.predict import predict
 from groundwork.runs import Trained, write_runs
-from groundwork.tensors import load_tensors, save_tensors
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 SGD = {"optimizer": "sgd", "start": "uniform", "batch_size": 64, "shuffle": True}

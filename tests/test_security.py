@@ -17,7 +17,7 @@ from beginning import BEGINNING
 from groundwork.common import paths
 from groundwork.common.errors import ParamsError, UserError, masked
 from groundwork.common.params import read_params
-from groundwork.studies import load_study, study_names
+from groundwork.common.studies import load_study, study_names
 
 SOURCE = Path(__file__).parents[1] / "src" / "groundwork"
 TREES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}

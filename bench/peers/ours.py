@@ -10,6 +10,7 @@ from torch import Tensor
 from bench.works import MNIST, Data, Task, data_of
 from groundwork.common.numerics import Profile
 from groundwork.common.settings import LinearDigitsSettings, LinearSettings, NetSettings, ResNetSettings
+from groundwork.common.tensors import load_tensors
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner
 from groundwork.engine.memory import keep_freed_memory
@@ -18,7 +19,6 @@ from groundwork.engine.products import Product, product
 from groundwork.engine.training import fit
 from groundwork.models.digits import LinearDigits, Net, ResNets, accuracy
 from groundwork.models.linear import LinearRegression, penalty_of
-from groundwork.tensors import load_tensors
 
 Weights = dict[str, np.ndarray]
 

@@ -52,9 +52,11 @@ def check() -> None:
     """Check params.yaml; every DVC stage comes after this one."""
     params = start()
     from groundwork.common import paths
+    from groundwork.common.blocks import write_blocks
     from groundwork.common.files import write_text
 
     say_what_is_promised(params)
+    write_blocks(params)
     write_text(paths.CHECKED, "params.yaml is well formed\n")
 
 

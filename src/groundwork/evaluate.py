@@ -16,12 +16,12 @@ from groundwork.common import paths
 from groundwork.common.errors import UserError
 from groundwork.common.layouts import layouts
 from groundwork.common.params import Params
+from groundwork.common.tensors import load_tensors, save_tensors
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Model
 from groundwork.engine.products import Product, product
 from groundwork.models.digits import accuracy, cost, labelled, predicted, probability, restore
 from groundwork.runs import VariantRuns, read_runs
-from groundwork.tensors import load_tensors, save_tensors
 
 LADDER = "mnist_ladder"  # the study of params.yaml that names the rungs
 

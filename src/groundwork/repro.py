@@ -1,9 +1,9 @@
 """`make repro`: what `dvc repro` does, on all cores.
 
-DVC runs one stage after another. Studies do not depend on each other, so they are dealt out to groups, each a
-`dvc repro` of its own, one more at a time than there are cores; a last one does what needs them all. DVC's own locks
-keep dvc.lock whole. Its stages stay in the order that they have; new ones come in the order of params.yaml, whichever
-was ready first.
+DVC runs one stage after another. Few studies depend on another, so they are dealt out to groups, each a `dvc repro` of
+its own, one more at a time than there are cores; a last one does what needs them all. DVC's own locks keep dvc.lock
+whole. Its stages stay in the order that they have; new ones come in the order of params.yaml, whichever was ready
+first.
 """
 
 import json
@@ -66,7 +66,7 @@ def _repro(params: Params, jobs: int) -> None:
     if jobs > 1 and len(studies) > 1:
         _dvc(["check"])
         _deal(_data(params), jobs)
-        _deal([[f"train@{study}", f"report@{study}"] for study in studies], jobs)
+        _deal(_chains(params, studies), jobs)
         _settle([*known, *_order(params)])
     _dvc([])
     _settle(known)
@@ -93,6 +93,18 @@ def _studies(params: Params, stale: set[str]) -> list[str]:
     before = any(stage == "check" or stage.startswith(("download@", "generate@")) for stage in stale)
     apart = [name for name, study in params.studies.items() if not study.dataset.startswith("evaluated/")]
     return [name for name in reversed(apart) if before or name in own]
+
+
+def _chains(params: Params, studies: list[str]) -> list[list[str]]:
+    """Stages that must follow each other: those of a study, or of a ladder, whose rungs other studies train."""
+    chains = {study: [f"train@{study}", f"report@{study}"] for study in studies}
+    for ladder, block in params.studies.items():
+        rungs = {variant.settings.study for variant in block.expand() if block.model == "rung"}
+        if rungs and rungs <= chains.keys():
+            first, *others = [study for study in studies if study in rungs]
+            chains[first] += chain.from_iterable(chains.pop(study) for study in others)
+            chains[first] += ["evaluate", f"train@{ladder}", f"report@{ladder}"]
+    return list(chains.values())
 
 
 def _deal(chains: list[list[str]], jobs: int) -> None:

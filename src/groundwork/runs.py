@@ -20,7 +20,7 @@ from groundwork.common.errors import UserError
 from groundwork.common.files import replacing
 from groundwork.common.params import Study
 from groundwork.common.settings import Dataset, Settings, Variant, plain
-from groundwork.tensors import load_tensors, pack, save_tensors
+from groundwork.common.tensors import load_tensors, pack, save_tensors
 
 HISTORY = ["variant", "replicate", "metric", "step", "epoch", "value"]
 FLOAT_FORMAT = "%.9g"  # enough digits for every float32

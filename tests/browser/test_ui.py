@@ -18,8 +18,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from beginning import BEGINNING
 from groundwork.common import paths
 from groundwork.common.params import read_params
+from groundwork.common.tensors import save_tensors
 from groundwork.runs import Trained, write_runs
-from groundwork.tensors import save_tensors
 from groundwork.tracking.store import deep_link
 from groundwork.ui import free_port, server
 

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from groundwork.common.errors import UserError
 from groundwork.common.files import replacing, write_text
-from groundwork.tensors import load_tensors, save_tensors
+from groundwork.common.tensors import load_tensors, save_tensors
 
 TENSORS: dict[str, np.ndarray] = {
     "y": np.arange(6, dtype=np.uint8).reshape(2, 3).T,

@@ -12,6 +12,7 @@ from groundwork.common import paths
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params
 from groundwork.common.settings import LinearSettings, RegressionData
+from groundwork.common.tensors import save_tensors
 from groundwork.datasets.regression import generate
 from groundwork.engine.batches import Rows
 from groundwork.engine.products import product
@@ -19,7 +20,6 @@ from groundwork.engine.training import Block, fit, kept, length, train_study
 from groundwork.models.linear import LinearRegression
 from groundwork.runs import read_runs
 from groundwork.streams import normal, uniform
-from groundwork.tensors import save_tensors
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 STUDY = "learning_rate"

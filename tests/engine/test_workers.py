@@ -23,10 +23,10 @@ from groundwork.common import numerics, paths
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params, read_params
 from groundwork.common.settings import RegressionData
+from groundwork.common.tensors import save_tensors
 from groundwork.datasets.regression import generate
 from groundwork.engine.training import train_study
 from groundwork.runs import Trained
-from groundwork.tensors import save_tensors
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 STUDY = "learning_rate"

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from groundwork.common.params import read_params
+from groundwork.common.studies import load_study, study_names
 from groundwork.judging.printed import PrintedValue, central, judge, locate, reference
 from groundwork.runs import Results, VariantRuns
-from groundwork.studies import load_study, study_names
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 VARIANT = PARAMS.studies["pixel_similarity"].expand()[0]

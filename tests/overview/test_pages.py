@@ -7,9 +7,9 @@ import pytest
 from jinja2 import Environment, nodes
 
 from groundwork.common.params import read_params
+from groundwork.common.studies import load_study
 from groundwork.overview.answers import PAGES, answers
 from groundwork.overview.corrections import corrections
-from groundwork.studies import load_study
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {name: ROOT / f"src/groundwork/overview/templates/{name}.md.j2" for name in (*PAGES, "corrections")}

@@ -18,11 +18,11 @@ from beginning import BEGINNING
 from groundwork.common import paths
 from groundwork.common.errors import UserError
 from groundwork.common.params import Params, read_params
+from groundwork.common.tensors import load_tensors, save_tensors
 from groundwork.datasets import generate_dataset
 from groundwork.engine.training import train_study
 from groundwork.overview.summary import PASSED, read_summary
 from groundwork.runs import read_runs
-from groundwork.tensors import load_tensors, save_tensors
 
 PARAMS = (
     BEGINNING

@@ -18,7 +18,7 @@ import pytest
 
 from groundwork.common import paths
 from groundwork.common.errors import UserError
-from groundwork.tensors import save_tensors
+from groundwork.common.tensors import save_tensors
 from groundwork.tracking.store import connected
 from groundwork.ui import free_port, server
 from tracking.tiny_project import PARAMS, STUDY, VARIANTS, alone, fill_from_params, trained, write

@@ -10,12 +10,12 @@ from ruamel.yaml import YAML
 
 from groundwork.common import paths
 from groundwork.common.params import Params
+from groundwork.common.tensors import save_tensors
 from groundwork.datasets import generate_dataset
 from groundwork.engine.training import train_study
 from groundwork.evaluate import evaluate
 from groundwork.reporting.study_report import write_report
 from groundwork.runs import Results, read_runs
-from groundwork.tensors import save_tensors
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 

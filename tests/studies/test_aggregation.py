@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import permutations, stream, uniform
 from groundwork.studies.aggregation import mean_squared_error, predicted_ratio, worse
-from groundwork.tensors import load_tensors
 
 PARAMETERS = ("w1", "w2", "b")
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream, uniform
-from groundwork.tensors import load_tensors
 
 
 def draws(replicate: int, purpose: str) -> list[np.random.Generator]:

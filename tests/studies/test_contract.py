@@ -11,11 +11,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from groundwork.common import paths
+from groundwork.common.studies import load_study, study_names
 from groundwork.judging.claims import Claim
 from groundwork.judging.printed import PrintedValue
 from groundwork.overview.index import SOURCES
 from groundwork.reporting.study_report import question_of
-from groundwork.studies import load_study, study_names
 
 SHIPPED = YAML(typ="safe").load(Path(__file__).parents[2] / "params.yaml")["studies"]
 VERDICTS = {"holds", "fails", "undecided"}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.runs import MissingVariant
 from groundwork.studies.data_amount import POINTS, by_rows, memory, slope
-from groundwork.tensors import load_tensors
 
 TRUTH = np.array([2, -3.4, 4])
 

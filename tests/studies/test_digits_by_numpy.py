@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, stream, uniform
-from groundwork.tensors import load_tensors
 
 
 def digits() -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -5,9 +5,9 @@ import pytest
 
 from groundwork.common import paths
 from groundwork.common.errors import UserError
+from groundwork.common.tensors import load_tensors
 from groundwork.judging.printed import judge, reference
 from groundwork.studies.gradient_descent import claims, gradients, printed
-from groundwork.tensors import load_tensors
 
 
 def starts() -> np.ndarray:

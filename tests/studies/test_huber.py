@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import permutations, stream
 from groundwork.studies.huber import GRADIENTS, noise_of_gradient
-from groundwork.tensors import load_tensors
 
 DERIVATIVES = {"huber": lambda error: error.clip(-1, 1), "mse": lambda error: 2 * error}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.initialization import ENOUGH, STARTS, epochs_needed, epochs_predicted
-from groundwork.tensors import load_tensors
 
 TRUTH = np.array([2, -3.4, 4.2])
 

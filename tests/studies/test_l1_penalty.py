@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream
-from groundwork.tensors import load_tensors
 
 FIXED = {"loss": "squared", "optimizer": "sgd", "lr": 0.08, "batch_size": 20, "epochs": 3, "shuffle": True}
 FIXED |= {"sigma": 0.01, "rows": 60}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
-from groundwork.tensors import load_tensors
+from groundwork.common.tensors import load_tensors
 
 
 def least_squares() -> np.ndarray:

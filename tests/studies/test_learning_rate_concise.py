@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.studies.learning_rate_concise import of_three_epochs
-from groundwork.tensors import load_tensors
 
 
 @pytest.mark.parametrize(("mse", "squared"), [("mse lr=0.6", "squared lr=1.2"), ("mse lr=0.8", "squared lr=1.6")])

@@ -8,9 +8,9 @@ import torch
 from scipy.special import huber
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.loss_functions import compare_formulas, row_error
-from groundwork.tensors import load_tensors
 
 PULLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # of the rows of a batch, by their errors
     "squared": lambda e: e / len(e),

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.loss_shape import SHOWN, expected_share, share
-from groundwork.tensors import load_tensors
 
 
 @pytest.mark.parametrize("name", ["flat batch=2", "flat batch=8"])

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import laplace, stream
 from groundwork.studies.map_estimate import expected_error, matched, of_prior
-from groundwork.tensors import load_tensors
 
 
 def training_rows(replicate: int, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream
 from groundwork.studies.matrix_norm import OUTPUTS, SHAPES
-from groundwork.tensors import load_tensors
 
 K = OUTPUTS
 

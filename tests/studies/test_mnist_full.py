@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from groundwork.common import paths
 from groundwork.common.params import Params
+from groundwork.common.tensors import load_tensors, save_tensors
 from groundwork.engine.convolutions import PixelConvolution
 from groundwork.engine.losses import cross_entropy
 from groundwork.engine.products import product
@@ -22,7 +23,6 @@ from groundwork.reporting.study_report import write_report
 from groundwork.runs import Results, read_runs
 from groundwork.streams import permutations, stream, uniform
 from groundwork.studies import mnist_full
-from groundwork.tensors import load_tensors, save_tensors
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 SGD = {"optimizer": "sgd", "start": "uniform", "batch_size": 64, "shuffle": True}

@@ -8,11 +8,11 @@ from ruamel.yaml import YAML
 
 from groundwork.common import paths
 from groundwork.common.params import Params
+from groundwork.common.studies import load_study
+from groundwork.common.tensors import save_tensors
 from groundwork.engine.training import train_study
 from groundwork.reporting.study_report import write_report
 from groundwork.runs import Results, read_runs
-from groundwork.studies import load_study
-from groundwork.tensors import save_tensors
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 STUDY = load_study("mnist_ladder")

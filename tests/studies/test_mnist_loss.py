@@ -8,9 +8,9 @@ import torch
 from scipy.special import expit
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import permutations, stream, uniform
 from groundwork.studies.mnist_loss import NUDGE, first_change, line
-from groundwork.tensors import load_tensors
 
 REPLICATES = range(3)
 PULLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # the slope of an image's loss by its logit, if it is a 7

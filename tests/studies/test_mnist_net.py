@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import permutations, stream, uniform
-from groundwork.tensors import load_tensors
 
 EPOCHS, BATCH, LR = 3, 64, 0.5
 

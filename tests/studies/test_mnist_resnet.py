@@ -12,10 +12,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.engine.convolutions import PixelConvolution
 from groundwork.models.digits import ResNet18, resnet_start
 from groundwork.streams import permutations, stream
-from groundwork.tensors import load_tensors
 
 STUDY = "studies/mnist_resnet"
 LR, BATCH = 0.001, 64  # larger steps amplify the rounding of a different order of operations a thousandfold

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import linregress
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.studies.ohm import left_over
-from groundwork.tensors import load_tensors
 
 
 def test_least_squares(results):

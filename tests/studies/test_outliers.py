@@ -6,9 +6,9 @@ import torch
 from scipy.optimize import least_squares, linprog
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.engine.batches import Rows
 from groundwork.studies.outliers import KNEE, corrupted, minimiser
-from groundwork.tensors import load_tensors
 
 
 @pytest.fixture

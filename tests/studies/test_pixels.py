@@ -5,8 +5,8 @@ import pytest
 
 from groundwork.common import paths
 from groundwork.common.errors import UserError
+from groundwork.common.tensors import load_tensors
 from groundwork.studies.pixels import distances, label_of
-from groundwork.tensors import load_tensors
 
 LABELS = {3: 1, 7: 0}
 

@@ -6,10 +6,10 @@ import torch
 
 from groundwork.common import paths
 from groundwork.common.errors import UserError
+from groundwork.common.tensors import load_tensors
 from groundwork.judging.printed import reference
 from groundwork.streams import normal, stream
 from groundwork.studies.roller_coaster import SIDES, claims, some_steps
-from groundwork.tensors import load_tensors
 
 TRAINED = {"as printed": "seconds", "too large steps": "seconds", "standardised time": "standardised"}  # in few steps
 

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, stream
 from groundwork.studies.second_derivatives import RATES, limits
-from groundwork.tensors import load_tensors
 
 
 def designs() -> np.ndarray:

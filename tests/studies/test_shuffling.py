@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.engine.batches import Rows
 from groundwork.studies.shuffling import RATES, arranged, growth, matrices, steepest
-from groundwork.tensors import load_tensors
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from scipy.constants import c, h, k
 from scipy.optimize import least_squares
 
 from groundwork.common import paths
-from groundwork.tensors import load_tensors
+from groundwork.common.tensors import load_tensors
 
 FIXED = {"noise": "independent", "units": "normalised", "T_start": 3000, "loss": "squared", "optimizer": "sgd"}
 FIXED |= {"lr": 0.5, "batch_size": 1000, "epochs": 150, "shuffle": False}

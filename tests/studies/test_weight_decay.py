@@ -7,8 +7,8 @@ from scipy.linalg import null_space
 from torch import nn
 from weight_decay_by_numpy import descended, high_dimensional, mse, start
 
+from groundwork.common.studies import load_study
 from groundwork.judging.printed import judge, reference
-from groundwork.studies import load_study
 
 EPOCHS = 10
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from groundwork.common import paths
+from groundwork.common.tensors import load_tensors
 from groundwork.streams import normal, permutations, stream, uniform
-from groundwork.tensors import load_tensors
 
 SEED, D = 20, 200
 

@@ -7,7 +7,7 @@ import pytest
 from tiny_project import PARAMS, trained, write
 
 from groundwork.common import paths
-from groundwork.tensors import save_tensors
+from groundwork.common.tensors import save_tensors
 from groundwork.tracking.store import SETTINGS, connected
 
 

@@ -19,9 +19,9 @@ from tiny_project import PARAMS, fill_alone, in_mlflow, seen
 
 from groundwork.common import paths
 from groundwork.common.params import read_params
+from groundwork.common.tensors import save_tensors
 from groundwork.models.digits import ResNets, grey, predicted, probability, resnet_start, restore
 from groundwork.runs import Trained, read_runs, write_runs
-from groundwork.tensors import save_tensors
 from groundwork.tracking import models as mlflow_models
 from groundwork.ui import free_port
 

@@ -11,8 +11,8 @@ from tiny_project import PARAMS, SECOND_STUDY, STUDY, VARIANTS, R, current, fill
 
 from groundwork.common import paths
 from groundwork.common.params import read_params
+from groundwork.common.tensors import save_tensors
 from groundwork.runs import Trained, write_runs
-from groundwork.tensors import save_tensors
 from groundwork.tracking.store import deep_link
 
 

@@ -14,7 +14,7 @@ from tiny_project import PARAMS, STUDY, VARIANTS, current, fill_alone, in_mlflow
 from groundwork.common import paths
 from groundwork.common.errors import UserError
 from groundwork.common.paths import TRACKED
-from groundwork.tensors import save_tensors
+from groundwork.common.tensors import save_tensors
 from groundwork.ui import free_port, server
 
 # --- again, and again ------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ from groundwork.common.settings import (
     Variant,
     plain,
 )
-from groundwork.studies import study_names
+from groundwork.common.studies import study_names
 
 MOST_VARIANTS = 500  # a study with more is a mistake: each is trained, drawn and shown in MLflow
 MOST_NUMBERS = 10**9  # of a dataset: 4 GB

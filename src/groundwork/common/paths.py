@@ -6,6 +6,8 @@ from groundwork.common.errors import UserError, one_line
 
 PARAMS = Path("params.yaml")
 CHECKED = Path("data/checked.txt")
+BLOCKS = Path("data/params")
+ALL_BLOCKS = Path("data/params.json")
 TRACKED = Path("data/tracked.json")
 REPORTS = Path("reports")
 FIGURES = REPORTS / "figures"

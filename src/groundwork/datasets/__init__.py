@@ -7,7 +7,7 @@ from groundwork.common import paths
 from groundwork.common.errors import UserError
 from groundwork.common.layouts import layouts
 from groundwork.common.params import Params
-from groundwork.tensors import misfit, save_tensors
+from groundwork.common.tensors import misfit, save_tensors
 
 
 def download_dataset(name: str, params: Params) -> None:

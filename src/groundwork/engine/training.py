@@ -19,6 +19,8 @@ from groundwork.common import paths
 from groundwork.common.layouts import layouts
 from groundwork.common.params import Params
 from groundwork.common.settings import S, SGDSettings, Variant
+from groundwork.common.studies import load_study
+from groundwork.common.tensors import load_tensors
 from groundwork.engine.batches import Rows
 from groundwork.engine.learner import Learner, Metric, Model
 from groundwork.engine.losses import LOSSES
@@ -28,8 +30,6 @@ from groundwork.engine.products import Product, product
 from groundwork.engine.workers import train_blocks
 from groundwork.runs import Trained, join, write_runs
 from groundwork.streams import permutations, stream
-from groundwork.studies import load_study
-from groundwork.tensors import load_tensors
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,8 @@ def on_cluster(train: Train, blocks: list[Block], address: str) -> Iterator[dict
         ) from None
     from safetensors.numpy import load
 
+    from groundwork.common.tensors import pack
     from groundwork.runs import Trained
-    from groundwork.tensors import pack
 
     with connect(address) as client:
         wait_for_a_worker(client, address)

@@ -11,13 +11,13 @@ from typing import Any
 from groundwork.common import paths
 from groundwork.common.files import replacing, write_text
 from groundwork.common.params import Params
+from groundwork.common.studies import load_study
 from groundwork.judging.printed import judge, reference
 from groundwork.reporting.pages import render
 from groundwork.reporting.style import house_style, save
 from groundwork.reporting.tables import claims_table, curves_table, metric_table, printed_table, settings_table
 from groundwork.reporting.words import extent
 from groundwork.runs import MissingVariant, Results, read_runs
-from groundwork.studies import load_study
 
 TEMPLATE = Path(__file__).with_name("templates") / "study.md.j2"
 

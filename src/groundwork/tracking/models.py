@@ -13,7 +13,7 @@ import numpy as np
 
 from groundwork.classifiers import Classifier
 from groundwork.common import paths
-from groundwork.tensors import load_tensors, save_tensors
+from groundwork.common.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -21,7 +21,7 @@ from groundwork.common import paths
 from groundwork.common.errors import masked
 from groundwork.common.files import write_text
 from groundwork.common.params import Params
-from groundwork.studies import load_study
+from groundwork.common.studies import load_study
 from groundwork.tracking.charts import VIEW_TAG, saved_view
 from groundwork.tracking.models import log_classifier
 from groundwork.tracking.projection import Row, read_rows
