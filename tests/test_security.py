@@ -71,8 +71,8 @@ def test_modules_are_chosen_from_tables():
     assert uses(r"(importlib\.)?import_module") == {
         ("datasets/__init__.py", "import_module"),
         ("datasets/__init__.py", "importlib.import_module"),
-        ("studies/__init__.py", "import_module"),
-        ("studies/__init__.py", "importlib.import_module"),
+        ("common/studies.py", "import_module"),
+        ("common/studies.py", "importlib.import_module"),
     }  # fmt: skip
 
 

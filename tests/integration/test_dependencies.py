@@ -1,5 +1,6 @@
 """A stage depends on all that it loads and opens, and on nothing else: it reruns when and only when it must."""
 
+import ast
 import json
 from contextlib import chdir
 from pathlib import Path
@@ -15,8 +16,10 @@ TRAIN, REPORT = ({f"{kind}@{study}" for study in STUDIES} for kind in ("train", 
 DOWNLOAD = {"download@mnist_sample", "download@mnist"}
 GENERATE = {"generate@regression", "generate@planck"}
 AFTERWARDS = {"track"}  # may follow whatever it shows
-ALWAYS = {"src/groundwork/__init__.py", "src/groundwork/__main__.py"}  # hold no computing
+PACKAGES = {f"src/groundwork/{package}__init__.py" for package in ("", "models/", "studies/")}  # hold no code
+ALWAYS = PACKAGES | {"src/groundwork/__main__.py"}  # holds no computing
 ORDER = {"data/checked.txt"}  # is never read: it only puts a stage after `check`
+STANDS_FOR_PARAMS = {"data/params.json", *(f"data/params/{study}.json" for study in PARAMS["studies"])}
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +60,19 @@ def test_deps_are_the_code_that_is_loaded(stages, traces):
     assert wrong == {name: {"not declared": [], "not loaded": []} for name in stages}
 
 
+@pytest.mark.parametrize("file", sorted(PACKAGES))
+def test_a_package_that_is_no_dep_holds_no_code(file):
+    body = ast.parse((Path(__file__).parents[2] / file).read_text(encoding="utf-8")).body
+    assert [type(node) for node in body] == [ast.Expr]
+
+
 def test_deps_are_the_data_that_are_read(stages, traces):
     """Or the stage's own outs: the one page with everything has in it what has just been written."""
     wrong = {}
     for name, stage in stages.items():
         read = {path for path in traces[name]["read"] if path.startswith(("data/", "reports/"))}
-        declared = {dep for dep in stage.deps if dep.startswith(("data/", "reports/"))} - ORDER
+        declared = {dep for dep in stage.deps if dep.startswith(("data/", "reports/"))}
+        declared -= ORDER | STANDS_FOR_PARAMS
         wrong[name] = {
             "not declared": sorted(path for path in read if not is_below(path, stage.deps | stage.outs)),
             "not read": sorted(dep for dep in declared if not any(is_below(path, {dep}) for path in read)),
@@ -132,12 +142,32 @@ def test_a_changed_file_reruns(file, stages, own):
         ("downloads.mnist.timeout", 20, {"download@mnist"}),
         ("downloads.mnist.checksums.train_labels", "sha256:" + "0" * 64, DOWNLOAD),
         ("datasets.regression.noise", 0.02, {"generate@regression"}),
-        ("studies.planck.fixed.lr", 2e-21, {"train@planck", "report@planck", "summary"}),
+        ("studies.planck.fixed.lr", 2e-21, {"train@planck"}),
     ],
 )
 def test_a_changed_parameter_reruns(key, value, stages, own):
     with own.changed("params.yaml", own.params_with(key, value)):
         assert changed_stages(own) == {"check"} | stages
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("jobs", 2, set()),
+        ("downloads.mnist_sample.timeout", 20, {"download@mnist_sample"}),
+        ("seed", 21, GENERATE | TRAIN | {"summary"}),
+        ("numerics", "native", GENERATE | TRAIN | REPORT | {"evaluate", "summary"}),
+        ("studies.planck.fixed.lr", 2e-21, {"train@planck", "report@planck", "summary"}),
+        ("studies.mnist_net.block_size", 1, {"train@mnist_net", "report@mnist_net", "evaluate", "summary"}),
+    ],
+)
+def test_a_changed_parameter_reruns_what_comes_after_the_training(key, value, stages, own):
+    """For those stages data/params stands for params.yaml, once `check` has run again; comments leave no trace."""
+    with own.changed("params.yaml", "# a comment\n" + own.params_with(key, value)):
+        own.succeed("dvc", "repro", "check")
+        assert changed_stages(own) == stages
+    own.succeed("dvc", "repro", "check")
+    assert changed_stages(own) == set()
 
 
 def test_nothing_changed(own):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from ruamel.yaml import YAML
 
-OUTS = ("data/checked.txt", "data/raw", "data/generated", "data/evaluated", "data/runs", "reports")
+OUTS = ("data/checked.txt", "data/params", "data/params.json", "data/raw", "data/generated", "data/evaluated", "data/runs", "reports")
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def fresh(clone, tmp_path):
     for place in (
         ".dvc/cache",
         ".dvc/tmp",
+        "data/params",
         "data/raw",
         "data/generated",
         "data/evaluated",

@@ -240,7 +240,7 @@ MUTATIONS = (
     Mutation(
         "the standard deviation taken for that of the mean",
         "judging/claims.py",
-        "stats.sem(values)",
+        "values.std(ddof=1) / np.sqrt(R)",
         "values.std(ddof=1)",
         ("report@weight_decay",),
         ("judging/test_claims.py",),
