@@ -4,6 +4,7 @@ Every command reads and checks params.yaml first, then sets the numerics profile
 No computing happens here, so this is the one file that no DVC stage depends on: a new command reruns nothing.
 """
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -223,6 +224,7 @@ def show() -> None:
 
 def main() -> None:
     """Run a command; a `UserError` is one line on stderr. Ctrl-C ends it with code 130, which typer sees to."""
+    gc.set_threshold(100_000)  # commands keep most of what they make: to look for garbage so seldom saves a tenth
     try:
         app()
     except UserError as error:
