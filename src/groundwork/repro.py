@@ -7,9 +7,10 @@ first.
 """
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import chain
 
@@ -23,7 +24,7 @@ from groundwork.healing import committed, distrust, heal, unlock
 from groundwork.tracking.provenance import LOCK, locked_stages
 
 DVC = [sys.executable, "-m", "dvc"]
-GROUPS_PER_CORE = 4  # more of them even out better, fewer start less often, at about two seconds each
+GROUPS_PER_JOB = 4  # more of them even out better, fewer start less often, at about two seconds each
 NOISE = (  # how lines of DVC's output begin that say nothing new
     *("Stage '", "Updating lock file", "Data and pipelines are up to date", "> python -m groundwork"),
     *("Use `dvc push`", "To track the changes", "To enable auto staging", "git add", "dvc config"),
@@ -65,8 +66,8 @@ def _repro(params: Params, jobs: int) -> None:
     studies, known = _studies(params, stale), _known()
     if jobs > 1 and len(studies) > 1:
         _dvc(["check"])
-        _deal(_data(params), jobs)
-        _deal(_chains(params, studies), jobs)
+        _deal(_data(params), jobs, jobs)
+        _deal(_chains(params, studies), GROUPS_PER_JOB * jobs, jobs)
         _settle([*known, *_order(params)])
     _dvc([])
     _settle(known)
@@ -107,18 +108,20 @@ def _chains(params: Params, studies: list[str]) -> list[list[str]]:
     return list(chains.values())
 
 
-def _deal(chains: list[list[str]], jobs: int) -> None:
-    """Bring chains of stages up to date in groups, `jobs` of them at a time; the first failure ends it.
+def _deal(chains: list[list[str]], most: int, jobs: int) -> None:
+    """Bring chains of stages up to date in at most so many groups, `jobs` at a time; the first failure ends it.
 
-    DVC is told each stage: were it to look for what comes before, two groups would both lock the stage `check`.
+    DVC is told each stage: were it to look for what comes before, two groups would both lock the stage `check`. And a
+    training takes half of the cores at most, where it would take them all: others train beside it.
     """
-    count = min(len(chains), GROUPS_PER_CORE * jobs)
+    count = min(len(chains), most)
+    environment = os.environ | {"LOKY_MAX_CPU_COUNT": str(max(cpu_count() // 2, 1))}
     groups = [list(chain.from_iterable(chains[first::count])) for first in range(count)]
     with (
         ThreadPoolExecutor(jobs) as pool,
         tqdm(total=sum(map(len, groups)), unit="stage", leave=False, disable=None) as bar,
     ):
-        running = {pool.submit(_dvc, ["--single-item", *group]): group for group in groups}
+        running = {pool.submit(_dvc, ["--single-item", *group], environment): group for group in groups}
         try:
             for done in as_completed(running):
                 done.result()
@@ -127,10 +130,12 @@ def _deal(chains: list[list[str]], jobs: int) -> None:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _dvc(targets: Iterable[str]) -> None:
+def _dvc(targets: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
     """One `dvc repro`, its output line by line without what did not change."""
     command = [*DVC, "--wait-for-lock", "repro", *targets]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip() and not line.lstrip().startswith(NOISE):
