@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from itertools import chain
 
 from joblib import cpu_count
@@ -24,11 +25,19 @@ from groundwork.healing import committed, distrust, heal, unlock
 from groundwork.tracking.provenance import LOCK, locked_stages
 
 DVC = [sys.executable, "-m", "dvc"]
-GROUPS_PER_JOB = 4  # more of them even out better, fewer start less often, at about two seconds each
+GROUPS_PER_JOB = 2  # of studies of synthetic data: more of them even out better, fewer start less often
 NOISE = (  # how lines of DVC's output begin that say nothing new
     *("Stage '", "Updating lock file", "Data and pipelines are up to date", "> python -m groundwork"),
     *("Use `dvc push`", "To track the changes", "To enable auto staging", "git add", "dvc config"),
 )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stages for one `dvc repro`, to begin once those that it comes after are up to date."""
+
+    stages: list[str]
+    after: set[str] = field(default_factory=set)
 
 
 def repro(params: Params, jobs: int | None) -> None:
@@ -65,9 +74,7 @@ def _repro(params: Params, jobs: int) -> None:
         return
     studies, known = _studies(params, stale), _known()
     if jobs > 1 and len(studies) > 1:
-        _dvc(["check"])
-        _deal(_data(params), jobs, jobs)
-        _deal(_chains(params, studies), GROUPS_PER_JOB * jobs, jobs)
+        _deal(_groups(params, studies, jobs), jobs)
         _settle([*known, *_order(params)])
     _dvc([])
     _settle(known)
@@ -83,51 +90,60 @@ def _stale() -> set[str]:
     return set(json.loads(status.stdout))
 
 
-def _data(params: Params) -> list[list[str]]:
-    downloads = [[f"download@{name}"] for name in type(params.downloads).model_fields]
-    return [*downloads, *([f"generate@{name}"] for name in params.datasets)]
-
-
 def _studies(params: Params, stale: set[str]) -> list[str]:
     """The studies that may have to run, the last of params.yaml first: the dear ones stand there."""
     own = {stage.partition("@")[2] for stage in stale if stage.startswith(("train@", "report@"))}
-    before = any(stage == "check" or stage.startswith(("download@", "generate@")) for stage in stale)
-    apart = [name for name, study in params.studies.items() if not study.dataset.startswith("evaluated/")]
-    return [name for name in reversed(apart) if before or name in own]
+    before = any(stage.startswith(("download@", "generate@")) for stage in stale)
+    return [name for name in reversed(params.studies) if before or name in own]
 
 
-def _chains(params: Params, studies: list[str]) -> list[list[str]]:
-    """Stages that must follow each other: those of a study, or of a ladder, whose rungs other studies train."""
-    chains = {study: [f"train@{study}", f"report@{study}"] for study in studies}
-    for ladder, block in params.studies.items():
-        rungs = {variant.settings.study for variant in block.expand() if block.model == "rung"}
-        if rungs and rungs <= chains.keys():
-            first, *others = [study for study in studies if study in rungs]
-            chains[first] += chain.from_iterable(chains.pop(study) for study in others)
-            chains[first] += ["evaluate", f"train@{ladder}", f"report@{ladder}"]
-    return list(chains.values())
+def _groups(params: Params, studies: list[str], jobs: int) -> list[Group]:
+    """All that the studies take, in the order in which it should begin.
+
+    The dear studies are those of real data, so they come first, each alone, and need not wait for synthetic data.
+    """
+    downloads, generated = _data(params)
+    real, synthetic, groups = [], [], [Group(["check", *downloads]), Group(generated, {"check"})]
+    for study in studies:
+        chained, block = [f"train@{study}", f"report@{study}"], params.studies[study]
+        if block.dataset.startswith("generated/"):
+            synthetic.append(chained)
+        elif block.dataset.startswith("raw/"):
+            real.append(Group(chained, set(downloads)))
+        else:  # a ladder, whose rungs other studies train
+            rungs = {
+                f"train@{variant.settings.study}" for variant in block.expand() if variant.settings.study in studies
+            }
+            groups.append(Group(["evaluate", *chained], {"check"} | rungs))
+    count = min(len(synthetic), GROUPS_PER_JOB * jobs)
+    groups += real
+    return groups + [
+        Group(list(chain.from_iterable(synthetic[first::count])), set(generated)) for first in range(count)
+    ]
 
 
-def _deal(chains: list[list[str]], most: int, jobs: int) -> None:
-    """Bring chains of stages up to date in at most so many groups, `jobs` at a time; the first failure ends it.
+def _deal(groups: list[Group], jobs: int) -> None:
+    """Bring groups up to date, `jobs` of them at a time; the first failure ends it.
 
     DVC is told each stage: were it to look for what comes before, two groups would both lock the stage `check`. And a
     training takes half of the cores at most, where it would take them all: others train beside it.
     """
-    count = min(len(chains), most)
     environment = os.environ | {"LOKY_MAX_CPU_COUNT": str(max(cpu_count() // 2, 1))}
-    groups = [list(chain.from_iterable(chains[first::count])) for first in range(count)]
+    done: set[str] = set()
+    running: dict[Future[None], Group] = {}
     with (
         ThreadPoolExecutor(jobs) as pool,
-        tqdm(total=sum(map(len, groups)), unit="stage", leave=False, disable=None) as bar,
+        tqdm(total=sum(len(group.stages) for group in groups), unit="stage", leave=False, disable=None) as bar,
     ):
-        running = {pool.submit(_dvc, ["--single-item", *group], environment): group for group in groups}
-        try:
-            for done in as_completed(running):
-                done.result()
-                bar.update(len(running[done]))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while groups or running:
+            for group in [group for group in groups if group.after <= done][: jobs - len(running)]:
+                groups.remove(group)
+                running[pool.submit(_dvc, ["--single-item", *group.stages], environment)] = group
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                ended.result()
+                group = running.pop(ended)
+                done.update(group.stages)
+                bar.update(len(group.stages))
 
 
 def _dvc(targets: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
@@ -149,6 +165,12 @@ def _known() -> list[str]:
     stages, before = list(locked_stages()), committed()
     earlier = YAML(typ="safe").load(before)["stages"] if stages and before else []
     return list(dict.fromkeys([*earlier, *stages]))
+
+
+def _data(params: Params) -> tuple[list[str], list[str]]:
+    """The stages that download and those that generate."""
+    downloads = [f"download@{name}" for name in type(params.downloads).model_fields]
+    return downloads, [f"generate@{name}" for name in params.datasets]
 
 
 def _order(params: Params) -> list[str]:
