@@ -25,7 +25,6 @@ from groundwork.healing import committed, distrust, heal, unlock
 from groundwork.tracking.provenance import LOCK, locked_stages
 
 DVC = [sys.executable, "-m", "dvc"]
-GROUPS_PER_JOB = 2  # of studies of synthetic data: more of them even out better, fewer start less often
 NOISE = (  # how lines of DVC's output begin that say nothing new
     *("Stage '", "Updating lock file", "Data and pipelines are up to date", "> python -m groundwork"),
     *("Use `dvc push`", "To track the changes", "To enable auto staging", "git add", "dvc config"),
@@ -115,11 +114,12 @@ def _groups(params: Params, studies: list[str], jobs: int) -> list[Group]:
                 f"train@{variant.settings.study}" for variant in block.expand() if variant.settings.study in studies
             }
             groups.append(Group(["evaluate", *chained], {"check"} | rungs))
-    count = min(len(synthetic), GROUPS_PER_JOB * jobs)
     groups += real
-    return groups + [
-        Group(list(chain.from_iterable(synthetic[first::count])), set(generated)) for first in range(count)
-    ]
+    while synthetic:  # few `dvc repro` to start, and small ones last, so that all end together
+        some = max(len(synthetic) // jobs, 1)
+        groups.append(Group(list(chain.from_iterable(synthetic[:some])), set(generated)))
+        synthetic = synthetic[some:]
+    return groups
 
 
 def _deal(groups: list[Group], jobs: int) -> None:

@@ -5,7 +5,16 @@ import shutil
 import pytest
 from ruamel.yaml import YAML
 
-OUTS = ("data/checked.txt", "data/params", "data/params.json", "data/raw", "data/generated", "data/evaluated", "data/runs", "reports")
+OUTS = (
+    "data/checked.txt",
+    "data/params",
+    "data/params.json",
+    "data/raw",
+    "data/generated",
+    "data/evaluated",
+    "data/runs",
+    "reports",
+)
 
 
 @pytest.fixture
@@ -47,6 +56,36 @@ def test_new_stages_come_in_the_order_of_params(clone, fresh):
     studies = [study for study in yaml.load(fresh.root / "params.yaml")["studies"] if study != "mnist_ladder"]
     stages = [stage for stage in found["stages"] if stage.startswith("train@") and stage != "train@mnist_ladder"]
     assert stages == [f"train@{study}" for study in studies]
+
+
+def ran(printed: str) -> set[str]:
+    return {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+
+
+def test_a_comment_in_params_runs_nothing_but_the_check(own):
+    (own.root / "params.yaml").write_text("# a comment\n" + (own.root / "params.yaml").read_text(encoding="utf-8"))
+    assert ran(own.succeed("python", "-m", "groundwork", "repro", "--jobs", "2")) == {"check"}
+    own.succeed("git", "checkout", "params.yaml")
+    assert ran(own.succeed("python", "-m", "groundwork", "repro", "--jobs", "2")) == set()  # DVC has it in its cache
+    assert own.succeed("git", "status", "--porcelain") == ""
+
+
+def test_some_studies_of_many(own):
+    """A rung and another study, side by side; what comes after them sees that nothing has changed."""
+    changed = ("planck", "pixel_similarity")
+    lock = (own.root / "dvc.lock").read_bytes()
+    for study in changed:
+        file = own.root / f"src/groundwork/studies/{study}.py"
+        file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    trained = {f"{kind}@{study}" for study in changed for kind in ("train", "report")}
+    assert ran(own.succeed("python", "-m", "groundwork", "repro", "--jobs", "3")) - {"track"} == trained
+    assert own.succeed("git", "diff", "--name-only").split() == [
+        "dvc.lock",
+        *(f"src/groundwork/studies/{study}.py" for study in sorted(changed)),
+    ]
+    own.succeed("git", "checkout", "src")
+    own.succeed("python", "-m", "groundwork", "repro", "--jobs", "3")
+    assert (own.root / "dvc.lock").read_bytes() == lock
 
 
 def test_a_stage_that_fails_ends_it_with_one_line(own):
