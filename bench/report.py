@@ -24,6 +24,7 @@ PARTS = {
     "steps": "Python and dispatch",
     "rest": "arithmetic on elements",
 }
+CORES_GOALS = {"ratio": 1.7, "train": 0.75}  # two cores against one; the share of training on one
 ENDED = {"memory": "half of the free memory", "time": "the time"}
 
 
@@ -46,6 +47,7 @@ def write_report(results: Json, folder: Path) -> None:
         "spent": list(parts_rows(results)),
         "ended": ENDED,
         "cores": results.get("cores"),
+        "cores_goals": CORES_GOALS,
         "busy": busy(results),
         "compiling": max((e["first"] - whole(e) for _, e in entries(results) if e["name"] == NAMES[JAX]), default=0.0),
         "worst": max((entry["disagreement"] for _, entry in entries(results)), default=0.0),
