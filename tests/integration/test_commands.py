@@ -19,14 +19,14 @@ def commands() -> list[ast.FunctionDef]:
 
 @pytest.mark.parametrize("command", commands(), ids=lambda node: node.name)
 def test_a_command_holds_no_computing(command):
-    """Docstring, `start`, imports, then one call or two: what no stage depends on must not decide a result."""
+    """Docstring, `start`, imports, then a few calls: what no stage depends on must not decide a result."""
     docstring, start, *rest = command.body
     assert ast.get_docstring(command, clean=False) == ast.literal_eval(docstring.value)
     assert re.fullmatch(r"(params = )?start\([^()]*\)", ast.unparse(start))
     imports = [node for node in rest if isinstance(node, ast.ImportFrom)]
     calls = rest[len(imports) :]
     assert rest[: len(imports)] == imports
-    assert 1 <= len(calls) <= 2
+    assert 1 <= len(calls) <= 3
     assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) for node in calls)
 
 
@@ -78,8 +78,8 @@ def test_dvc_repro_stops_at_nonsense_before_anything_else(own):
     assert re.findall("Running stage '(.*)'", done.stdout) == ["check"]
     assert "params.yaml: studies.planck.fixed.lr = -1: must be greater than 0" in done.stderr
     assert "Traceback" not in done.stderr
-    before.pop("data/checked.txt")  # DVC deletes the outs of a stage before it runs
-    assert own.hashes(*OUTS) == before
+    left = {file: digest for file, digest in before.items() if not file.startswith(("data/checked", "data/params"))}
+    assert own.hashes(*OUTS) == left  # DVC deletes the outs of a stage before it runs
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------
